@@ -1,6 +1,7 @@
 //! The only access to files that are not blobs: settings, secrets, and the files of `put` and `get`.
 
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, FileType};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::pin::pin;
@@ -13,8 +14,8 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::setup_from;
-use crate::system;
 pub(crate) use crate::system::open;
+use crate::{leftovers, system};
 
 /// The maximum size of a settings file or a secret, in bytes.
 const MAX_SMALL_FILE: u64 = 1024 * 1024;
@@ -171,24 +172,90 @@ pub(crate) fn is_empty_folder(path: &Path) -> bool {
         .is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Returns the regular files below a folder, relative to it, and the number of symbolic links, pipes and the like, which are
-/// left out.
-pub(crate) fn walk(folder: &Path) -> io::Result<(Vec<PathBuf>, u64)> {
-    let (mut files, mut folders, mut left_out) = (Vec::new(), vec![PathBuf::new()], 0);
+/// What is below a folder. All paths are relative to it.
+#[derive(Debug, Default)]
+pub(crate) struct Below {
+    /// The regular files.
+    pub(crate) files: Vec<PathBuf>,
+    /// What is left out, and what it is.
+    pub(crate) left_out: Vec<(PathBuf, &'static str)>,
+    /// The folders that cannot be read.
+    pub(crate) unreadable: Vec<(PathBuf, io::Error)>,
+}
+
+/// Finds the regular files below a folder. The temporary files of `get` are left out. Fails if the folder itself cannot be read.
+pub(crate) fn walk(folder: &Path) -> io::Result<Below> {
+    let (mut found, mut folders) = (Below::default(), vec![PathBuf::new()]);
     while let Some(below) = folders.pop() {
-        for entry in folder.join(&below).read_dir()? {
-            let entry = entry?;
-            let (kind, path) = (entry.file_type()?, below.join(entry.file_name()));
-            if kind.is_dir() {
-                folders.push(path);
-            } else if kind.is_file() {
-                files.push(path);
-            } else {
-                left_out += 1;
+        match list(&folder.join(&below)) {
+            Ok(entries) => {
+                for (name, kind) in entries {
+                    let path = below.join(&name);
+                    if kind.is_dir() {
+                        folders.push(path);
+                    } else if let Some(what) = left_out(&name, kind) {
+                        found.left_out.push((path, what));
+                    } else {
+                        found.files.push(path);
+                    }
+                }
             }
+            Err(error) if below.as_os_str().is_empty() => return Err(error),
+            Err(error) => found.unreadable.push((below, error)),
         }
     }
-    Ok((files, left_out))
+    Ok(found)
+}
+
+fn list(folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+    let entries = folder.read_dir()?.map(|entry| {
+        let entry = entry?;
+        Ok((entry.file_name(), entry.file_type()?))
+    });
+    entries.collect()
+}
+
+/// Returns what an entry is, if it is no file to deposit.
+fn left_out(name: &OsStr, kind: FileType) -> Option<&'static str> {
+    if kind.is_symlink() {
+        Some("a symbolic link")
+    } else if !kind.is_file() {
+        Some("neither a file nor a folder")
+    } else if leftovers::is_name(name) {
+        Some("left by an interrupted artifact get")
+    } else {
+        None
+    }
+}
+
+/// Returns whether a name is that of a file or folder on this system, and leads nowhere else.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    is_plain_name_on(name, cfg!(windows))
+}
+
+fn is_plain_name_on(name: &str, is_windows: bool) -> bool {
+    let is_possible = !matches!(name, "" | "." | "..")
+        && name.len() <= 255
+        && !name.chars().any(|c| c.is_control() || c == '/');
+    if !is_windows {
+        return is_possible;
+    }
+    // Drives, streams, patterns, and what Windows removes from the end of a name.
+    let is_known =
+        !name.contains(['\\', ':', '<', '>', '"', '|', '?', '*']) && !name.ends_with(['.', ' ']);
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let stem = stem.to_ascii_uppercase();
+    // Devices, whatever follows the first dot.
+    let is_device = matches!(&*stem, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || ["COM", "LPT"].iter().any(|kind| {
+            let number = stem.strip_prefix(kind);
+            number.is_some_and(|number| {
+                number.chars().count() == 1
+                    && number
+                        .contains(|c: char| c.is_ascii_digit() || "\u{b9}\u{b2}\u{b3}".contains(c))
+            })
+        });
+    is_possible && is_known && !is_device
 }
 
 /// Returns the folder that contains the path; `.` for a bare name.
@@ -258,6 +325,66 @@ mod tests {
         assert_eq!(real, root.join("there/new/file"));
         let real = real_path(&root.join("link/../there")).unwrap();
         assert_eq!(real, root.join("there"));
+    }
+
+    #[test]
+    fn names_of_files_depend_on_the_system() {
+        for name in [
+            "a b",
+            "log-2026-11-30T13:48:26.txt",
+            "C:a",
+            "a\\b",
+            "nul.txt",
+            "COM1",
+            "a.",
+            "what?",
+            "a*",
+        ] {
+            assert!(is_plain_name_on(name, false), "{name:?}");
+            assert_eq!(is_plain_name_on(name, true), name == "a b", "{name:?}");
+        }
+        for name in ["console", "COM", "COM10", "nul-1", ".a", "com\u{e9}"] {
+            assert!(is_plain_name_on(name, true), "{name:?}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\nb",
+            "a\0",
+            "\u{1b}",
+            &"x".repeat(256),
+        ] {
+            assert!(
+                !is_plain_name_on(name, false) && !is_plain_name_on(name, true),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_walk_names_what_it_leaves_out() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        symlink("nowhere", folder.path().join("sub/link")).unwrap();
+        for name in ["a", "sub/.artifact-get-abc123"] {
+            File::create_new(folder.path().join(name)).unwrap();
+        }
+        let found = walk(folder.path()).unwrap();
+        assert_eq!(found.files, [Path::new("a")]);
+        let mut left_out = found.left_out;
+        left_out.sort();
+        let expected = [
+            (
+                "sub/.artifact-get-abc123".into(),
+                "left by an interrupted artifact get",
+            ),
+            ("sub/link".into(), "a symbolic link"),
+        ];
+        assert_eq!(left_out, expected);
+        assert!(found.unreadable.is_empty());
+        assert!(walk(&folder.path().join("missing")).is_err());
     }
 
     #[test]

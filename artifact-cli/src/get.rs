@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use artifact_backend::Sha256Digest;
 use artifact_client::Fetched;
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -12,7 +13,7 @@ use crate::collection;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::{setup, setup_from, stdout_error};
 use crate::progress::Progress;
-use crate::{files, output, system};
+use crate::{files, leftovers, output, system};
 
 pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Result<()> {
     let GetArguments {
@@ -35,8 +36,12 @@ pub(crate) async fn run(context: &ClientContext, arguments: GetArguments) -> Res
         Some(path) if path != Path::new("-") => {
             check_target(path, force)?;
             let fetch_to_file = async {
+                // Before the fetch, which may be the last one that a link allows.
+                let new = NewFile::create(path, force)?;
                 let fetched = fetch(context, &uri).await?;
-                to_file(context, fetched, path, force).await
+                let written = new.fill(context, fetched).await?;
+                written.report();
+                Ok(())
             };
             until_interrupted(fetch_to_file).await
         }
@@ -71,11 +76,19 @@ pub(crate) async fn fetch(context: &ClientContext, uri: &str) -> Result<Fetched>
     Ok(fetched)
 }
 
-/// Prints the size and the digest for people.
-fn report(fetched: &Fetched, size: u64) {
-    output::note(format_args!("size {size} bytes"));
-    if let Some(sha256) = fetched.sha256 {
-        output::note(format_args!("sha256 {sha256}, verified"));
+/// The size and the digest of what was fetched.
+pub(crate) struct Written {
+    pub(crate) size: u64,
+    pub(crate) sha256: Option<Sha256Digest>,
+}
+
+impl Written {
+    /// Prints the size and the digest for people.
+    fn report(&self) {
+        output::note(format_args!("size {} bytes", self.size));
+        if let Some(sha256) = self.sha256 {
+            output::note(format_args!("sha256 {sha256}, verified"));
+        }
     }
 }
 
@@ -97,7 +110,8 @@ async fn to_stdout(context: &ClientContext, uri: &str) -> Result<()> {
     }
     stdout.flush().await.map_err(stdout_error)?;
     drop(progress);
-    report(&fetched, size);
+    let sha256 = fetched.sha256;
+    Written { size, sha256 }.report();
     Ok(())
 }
 
@@ -132,8 +146,15 @@ pub(crate) fn check_target(path: &Path, force: bool) -> Result<()> {
 
 /// Writes a file in the current folder that has the name that was recorded.
 async fn to_recorded_name(context: &ClientContext, uri: &str, force: bool) -> Result<()> {
-    let fetched = fetch(context, uri).await?;
-    let recorded = fetched.file_name.clone();
+    let mut fetched = None;
+    let recorded = if is_link(uri) {
+        // A fetch would count as a download, and may be the last one.
+        let found = context.client.stat_link(uri).await;
+        found.map_err(|error| context.explain(error))?.file_name
+    } else {
+        let begun = fetched.insert(fetch(context, uri).await?);
+        begun.file_name.clone()
+    };
     let recorded = recorded.ok_or_else(|| setup("no file name was recorded; give -o FILE"))?;
     let path = Path::new(&recorded);
     // The name comes from the depositor.
@@ -144,47 +165,74 @@ async fn to_recorded_name(context: &ClientContext, uri: &str, force: bool) -> Re
         )));
     }
     check_target(path, force)?;
-    to_file(context, fetched, path, force).await?;
+    let new = NewFile::create(path, force)?;
+    let fetched = match fetched {
+        Some(fetched) => fetched,
+        None => fetch(context, uri).await?,
+    };
+    new.fill(context, fetched).await?.report();
     output::note(format_args!("written to {recorded}"));
     Ok(())
 }
 
 /// Whether a recorded name is that of a visible file in the current folder, and shows what it is on a terminal.
 fn is_plain(name: &str) -> bool {
-    !name.is_empty()
+    files::is_plain_name(name)
         && !name.starts_with('.')
-        && !name.contains(['/', '\\'])
+        && !name.contains('\\')
         && output::printable(name) == name
 }
 
-/// Writes a file that gets its name only when every byte is verified. An error or a dropped future leaves
-/// nothing: dropping the handle removes the temporary file.
-pub(crate) async fn to_file(
-    context: &ClientContext,
-    mut fetched: Fetched,
-    path: &Path,
+/// A file that gets its name only when every byte is verified. Dropping the value removes the temporary file.
+#[must_use = "nothing is written until the file is filled"]
+pub(crate) struct NewFile<'p> {
+    temporary: NamedTempFile,
+    path: &'p Path,
     force: bool,
-) -> Result<()> {
-    let temporary = temporary_beside(path, ".artifact-get-")?;
-    let writing = || format!("cannot write {}", path.display());
-    let handle = temporary.as_file().try_clone().with_context(writing)?;
-    let mut file = tokio::fs::File::from_std(handle);
-    let mut progress = Progress::new("get", fetched.size, true);
-    let size = copy(context, &mut fetched, &mut file, &mut progress)
-        .await
-        .with_context(|| format!("{} was not created", path.display()))?;
-    drop(progress);
-    drop(file);
-    if force {
-        temporary.persist(path).map_err(|error| error.error)
-    } else {
-        temporary
-            .persist_noclobber(path)
-            .map_err(|error| error.error)
+}
+
+impl<'p> NewFile<'p> {
+    /// Creates the temporary file.
+    pub(crate) fn create(path: &'p Path, force: bool) -> Result<Self> {
+        let temporary = leftovers::create_beside(path)?;
+        Ok(Self {
+            temporary,
+            path,
+            force,
+        })
     }
-    .with_context(writing)?;
-    report(&fetched, size);
-    Ok(())
+
+    /// Writes the file. An error or a dropped future leaves nothing.
+    pub(crate) async fn fill(
+        self,
+        context: &ClientContext,
+        mut fetched: Fetched,
+    ) -> Result<Written> {
+        let Self {
+            temporary,
+            path,
+            force,
+        } = self;
+        let writing = || format!("cannot write {}", path.display());
+        let handle = temporary.as_file().try_clone().with_context(writing)?;
+        let mut file = tokio::fs::File::from_std(handle);
+        let mut progress = Progress::new("get", fetched.size, true);
+        let size = copy(context, &mut fetched, &mut file, &mut progress)
+            .await
+            .with_context(|| format!("{} was not created", path.display()))?;
+        drop(progress);
+        drop(file);
+        if force {
+            temporary.persist(path).map_err(|error| error.error)
+        } else {
+            temporary
+                .persist_noclobber(path)
+                .map_err(|error| error.error)
+        }
+        .with_context(writing)?;
+        let sha256 = fetched.sha256;
+        Ok(Written { size, sha256 })
+    }
 }
 
 async fn copy(

@@ -28,6 +28,7 @@ mod collection;
 mod connect;
 mod get;
 mod identity;
+mod leftovers;
 mod manage;
 mod progress;
 mod put;

@@ -45,6 +45,14 @@ pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().create(path)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only one; it removes the temporary files of this program"
+)]
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
+}
+
 /// Does nothing: `std` cannot sync a folder here.
 #[expect(
     clippy::unnecessary_wraps,

@@ -109,16 +109,72 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Escapes invisible characters in text from other users, so that it fits on one line of a terminal.
+/// Escapes what is invisible or changes how other text is shown, in text from other users, so that it fits on one line of a
+/// terminal: control characters, those that set the direction, line separators, unassigned ones, and the backslash, so that the
+/// result is unambiguous. All other text is unchanged, also combining marks and the parts of emoji.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    let mut before = None;
     for c in text.chars() {
-        match c {
-            '\'' | '"' => shown.push(c),
-            c => shown.extend(c.escape_debug()),
+        if is_shown(before, c) {
+            shown.push(c);
+            before = Some(c);
+        } else {
+            // A filler counts as a letter there.
+            if c.escape_debug().eq([c]) {
+                shown.extend(c.escape_unicode());
+            } else {
+                shown.extend(c.escape_debug());
+            }
+            before = None;
         }
     }
     shown
+}
+
+/// Returns whether a character can be printed after another one, which is `None` at the beginning and after an escape.
+fn is_shown(before: Option<char>, c: char) -> bool {
+    match c {
+        ' '..='~' => c != '\\',
+        // Line separators, and what has no shape.
+        '\u{2028}'
+        | '\u{2029}'
+        | '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{3164}'
+        | '\u{ffa0}' => false,
+        // They choose the shape of the character before, and so are visible only after one.
+        '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => {
+            before.is_some_and(|before| !is_selector(before) && !is_joiner(before))
+        }
+        _ if is_joiner(c) => before.is_some_and(|before| !before.is_ascii() && !is_joiner(before)),
+        _ if c.is_control() => false,
+        // Wide, narrow and unbreakable spaces.
+        _ if c.is_whitespace() => true,
+        // The tables of `escape_debug` have the characters without a shape. It takes a combining mark for one only at the
+        // beginning of a text.
+        _ => {
+            let mut two = [0; 5];
+            two[0] = b'x';
+            let length = c.encode_utf8(&mut two[1..]).len();
+            let two = str::from_utf8(&two[..=length]).unwrap_or_default();
+            let is_known = two.escape_debug().eq(two.chars());
+            is_known && (before.is_some() || c.escape_debug().eq([c]))
+        }
+    }
+}
+
+/// Returns whether a character joins or separates those beside it: U+200C and U+200D.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// Quotes a word for a POSIX shell if it needs quotes.
@@ -140,6 +196,49 @@ mod tests {
         assert_eq!(printable("it's na\u{ef}ve"), "it's na\u{ef}ve");
         assert_eq!(printable("a\tb\n\u{202e}\u{1b}"), r"a\tb\n\u{202e}\u{1b}");
         assert_eq!(printable(r"\n"), r"\\n");
+        for hidden in [
+            "\u{7f}",
+            "\u{9b}",
+            "\u{85}",
+            "\u{200b}",
+            "\u{200e}",
+            "\u{2028}",
+            "\u{2066}",
+            "\u{3164}",
+            "\u{ad}",
+            "\u{e0041}",
+            "\u{feff}",
+            "\u{378}",
+            "\u{e000}",
+        ] {
+            let shown = printable(&format!("a{hidden}b"));
+            assert!(shown.starts_with(r"a\u{") && shown.is_ascii(), "{shown}");
+        }
+        // Where they have nothing to act on.
+        for hidden in [
+            "\u{301}",
+            "\u{fe0f}",
+            "a\u{200d}",
+            "\u{200d}",
+            "\u{2764}\u{fe0f}\u{fe0f}",
+        ] {
+            assert!(printable(hidden).contains(r"\u{"), "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn text_of_every_script_is_unchanged() {
+        for text in [
+            "e\u{301}te\u{301}.txt",
+            "\u{915}\u{94d}\u{937}\u{93f}",
+            "\u{1f469}\u{200d}\u{1f4bb} \u{2764}\u{fe0f}\u{200d}\u{1f525} 1\u{fe0f}\u{20e3}",
+            "\u{6cc}\u{200c}\u{6a9}",
+            "\u{65e5}\u{672c}\u{3000}\u{8a9e}\u{e0100}",
+            "at 1.02\u{202f}PM\u{a0}.png",
+            "it's \"quoted\"",
+        ] {
+            assert_eq!(printable(text), text, "{text:?}");
+        }
     }
 
     #[test]

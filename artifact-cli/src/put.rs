@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use artifact_client::{Body, DepositOptions, Deposited};
+use artifact_client::{Body, DepositOptions, Deposited, ErrorKind};
 use serde_json::json;
 
 use crate::cli::PutArguments;
@@ -112,16 +112,26 @@ async fn deposit(
     if arguments.allow_orphans {
         options = options.with_orphans_allowed();
     }
+    // The upload has the name already.
+    let without = match arguments.file_name {
+        Some(_) => ", without --file-name",
+        None => "",
+    };
     options = options
         .with_upload(arguments.resume.clone())
-        .with_on_upload(|id| {
+        .with_on_upload(move |id| {
             output::note(format_args!(
-                "upload {id}; if it is interrupted, repeat the command with --resume {id}"
+                "upload {id}; if it is interrupted, repeat the command with --resume {id}{without}"
             ));
         });
     let mut file_name = arguments.file_name.clone();
 
     let (body, size) = if file == Path::new("-") {
+        if arguments.resume.is_some() {
+            return Err(setup(
+                "--resume goes on with a file, and - is standard input, whose first bytes are gone; give a FILE",
+            ));
+        }
         (Body::from_reader(tokio::io::stdin()), None)
     } else {
         if file_name.is_none() {
@@ -158,7 +168,17 @@ async fn deposit(
     };
     let deposit = async {
         let deposited = context.client.deposit(body, options).await;
-        deposited.map_err(|error| context.explain(error))
+        deposited.map_err(|error| match &arguments.resume {
+            Some(_)
+                if error.kind() == ErrorKind::InvalidInput && error.detail().contains("upload") =>
+            {
+                setup_from(
+                    error,
+                    "--resume cannot be used; without it, a new upload begins",
+                )
+            }
+            _ => context.explain(error),
+        })
     };
     let deposited = until_interrupted(deposit).await;
     drop(lock(&progress).take());

@@ -56,6 +56,13 @@ pub(crate) struct DepositResponse {
     pub(crate) sha256: Option<String>,
 }
 
+impl DepositResponse {
+    /// Returns the URI, which is not checked.
+    pub(crate) fn uri(&self) -> &str {
+        &self.artifacts_uri
+    }
+}
+
 /// A failed attempt of a deposit.
 struct FailedAttempt {
     error: Error,
@@ -166,6 +173,13 @@ impl Client {
         if is_form {
             deposit.use_form();
         }
+        let can_resume = matches!(source, Source::Repeatable(_))
+            && deposit.size.is_some()
+            && deposit.key.is_some()
+            && !has_own_key;
+        if upload.is_some() && !can_resume {
+            return Err(cannot_resume());
+        }
         let open = match source {
             Source::Once(stream) => {
                 let sent = deposit.send_once(stream).await;
@@ -178,9 +192,9 @@ impl Client {
             }
             Source::Repeatable(open) => open,
         };
-        if let Some(size) = deposit.size.filter(|size| *size >= RESUMABLE_FROM)
-            && !has_own_key
-            && deposit.key.is_some()
+        let is_resumable = |size: &u64| *size >= RESUMABLE_FROM || upload.is_some();
+        if let Some(size) = deposit.size.filter(is_resumable)
+            && can_resume
         {
             let resumable = ResumableDeposit {
                 client: self,
@@ -451,6 +465,11 @@ fn quoted(key: &str) -> Result<String> {
     }
     let escaped = key.replace('\\', r"\\").replace('"', "\\\"");
     Ok(format!("\"{escaped}\""))
+}
+
+fn cannot_resume() -> Error {
+    let detail = "an upload goes on only with a file whose size is known, that can be read again, that is no form and has no key";
+    Error::invalid_input(detail).with_operation(Operation::Deposit)
 }
 
 fn no_keys() -> Error {

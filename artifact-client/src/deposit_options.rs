@@ -86,9 +86,14 @@ impl DepositOptions {
         self
     }
 
-    /// Goes on with an upload that an earlier deposit of the same file began, under this id. If the server no longer has it, or
-    /// if it is one of another size, a new one begins. If the file has changed since, the deposit fails with
-    /// [`DigestMismatch`](crate::ErrorKind::DigestMismatch) once all bytes have arrived.
+    /// Goes on with an upload that an earlier deposit of the same file began, under this id. The name, the type and the time that
+    /// the artifact is kept are those of that deposit.
+    ///
+    /// The deposit fails with [`InvalidInput`](crate::ErrorKind::InvalidInput), and sends no byte of the file, if the server has no
+    /// such upload of this principal (it may have expired), if it is one of another size, or if the body cannot be sent again or has
+    /// no known size. If the file has changed since, the deposit fails with
+    /// [`DigestMismatch`](crate::ErrorKind::DigestMismatch) once all bytes have arrived, and the artifact with bytes of both is
+    /// deleted, or the error names it.
     #[must_use = "this returns the changed options"]
     pub fn with_upload(mut self, id: impl Into<Option<String>>) -> Self {
         self.upload = id.into();

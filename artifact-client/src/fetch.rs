@@ -178,13 +178,18 @@ impl Client {
     /// to `HEAD` has no body.
     pub async fn stat(&self, uri: &str) -> Result<Metadata> {
         let url = self.artifact_url(uri);
+        self.stat_url(Operation::Stat, url).await
+    }
+
+    /// Returns the metadata of what a URL leads to.
+    pub(crate) async fn stat_url(&self, operation: Operation, url: Url) -> Result<Metadata> {
         let request = || self.request(Method::HEAD, url.clone());
         let retries = &mut self.retries();
         let expected = [StatusCode::OK];
         let response = self
-            .send(Operation::Stat, retries, Repeat::Always, request, &expected)
+            .send(operation, retries, Repeat::Always, request, &expected)
             .await?;
-        let headers = ResponseHeaders::parse(Operation::Stat, 200, response.headers())?;
+        let headers = ResponseHeaders::parse(operation, 200, response.headers())?;
         Ok(Metadata {
             content_type: headers.content_type,
             file_name: headers.file_name,

@@ -65,15 +65,14 @@ struct UploadResponse {
 
 impl ResumableDeposit<'_> {
     /// Deposits the file. Returns `None`, and leaves nothing, if the server has no uploads, or no place for another one: the file
-    /// is then deposited in one request.
+    /// is then deposited in one request. An upload to go on with must be there.
     pub(crate) async fn run(&self) -> Result<Option<Deposited>> {
         let mut retries = self.client.retries();
-        let mut resumed = None;
-        if let Some(id) = &self.upload {
-            resumed = self.find(id, &mut retries).await?;
-        }
-        let (url, mut state) = match resumed {
-            Some(found) => found,
+        let (url, mut state) = match &self.upload {
+            Some(id) => {
+                let (url, found) = self.find(id, &mut retries).await?;
+                (url, Some(found))
+            }
             None => match self.begin(&mut retries).await? {
                 Some(url) => (url, None),
                 None => return Ok(None),
@@ -147,23 +146,32 @@ impl ResumableDeposit<'_> {
         Ok(Some(self.url(id)))
     }
 
-    /// Finds the upload to go on with, unless it is gone or is one of another size.
-    async fn find(
-        &self,
-        id: &str,
-        retries: &mut Retries,
-    ) -> Result<Option<(Url, Option<UploadResponse>)>> {
+    /// Finds the upload to go on with.
+    async fn find(&self, id: &str, retries: &mut Retries) -> Result<(Url, UploadResponse)> {
+        let invalid = |detail| Error::invalid_input(detail).with_operation(OPERATION);
         if !is_id(id) {
-            return Err(
-                Error::invalid_input("this is not the id of an upload").with_operation(OPERATION)
-            );
+            return Err(invalid(format!(
+                "{} is not the id of an upload",
+                id.escape_debug()
+            )));
         }
         let url = self.url(id);
-        match self.read(&url, retries).await {
-            Ok(state) if state.length == Some(self.size) => Ok(Some((url, Some(state)))),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let state = match self.read(&url, retries).await {
+            Ok(state) => state,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => {
+                return Err(invalid(format!(
+                    "the server has no upload {id} of this principal; it may have expired"
+                )));
+            }
+            Err(error) => return Err(error),
+        };
+        match state.length {
+            Some(length) if length == self.size => Ok((url, state)),
+            Some(length) => Err(invalid(format!(
+                "the upload {id} is one of {length} bytes, and the file has {}",
+                self.size
+            ))),
+            None => Err(invalid(format!("the upload {id} has no declared length"))),
         }
     }
 
@@ -245,7 +253,34 @@ impl ResumableDeposit<'_> {
         };
         let stored = artifact.sha256.as_deref().map(str::parse).transpose();
         let stored = stored.map(Some).map_err(drop).transpose();
-        check_response(artifact, stored, self.size, sha256)
+        let uri = artifact.uri().to_owned();
+        match check_response(artifact, stored, self.size, sha256) {
+            Err(error) if error.kind() == ErrorKind::DigestMismatch => {
+                Err(self.discard(&uri, sent.is_some()).await)
+            }
+            checked => checked,
+        }
+    }
+
+    /// Deletes an artifact with other bytes than the file, if this deposit has completed it. An artifact that was complete before is one
+    /// that an earlier deposit may have returned. Returns what to report.
+    async fn discard(&self, uri: &str, is_new: bool) -> Error {
+        let detail = if !is_new {
+            format!(
+                "the upload was complete already, as the artifact {uri}, which differs from the bytes of this file; the file may \
+                 have changed since: deposit it as a new upload"
+            )
+        } else if self.client.remove(uri).await.is_ok() {
+            "the artifact differs from the bytes of the file, and was deleted; the file may have changed since the upload began: \
+             deposit it as a new upload"
+                .to_owned()
+        } else {
+            format!(
+                "the artifact {uri} differs from the bytes of the file, which may have changed since the upload began, and could \
+                 not be deleted; delete it, and deposit the file as a new upload"
+            )
+        };
+        Error::new(ErrorKind::DigestMismatch, OPERATION).with_detail(detail)
     }
 
     /// Reads the file once more. The last request was acknowledged to an earlier run of the program.

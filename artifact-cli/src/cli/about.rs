@@ -34,9 +34,10 @@ pub(super) enum AboutCommand {
 pub(super) const NAMES: [&str; 3] = ["completions", "man", "version"];
 
 /// Runs a command. `program` is the whole command line.
-pub(super) fn run(command: AboutCommand, mut program: clap::Command) -> Result<()> {
+pub(super) fn run(command: AboutCommand, program: clap::Command) -> Result<()> {
     match command {
         AboutCommand::Completions { shell } => {
+            let mut program = without_hidden(&program);
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut program, "artifact", &mut script);
             output::raw(&String::from_utf8_lossy(&script))
@@ -54,6 +55,28 @@ pub(super) fn run(command: AboutCommand, mut program: clap::Command) -> Result<(
         }
         AboutCommand::Version => output::raw(&program.render_version()),
     }
+}
+
+/// Returns a command without its hidden arguments, which the scripts would offer. It is only good for completions: nothing else of
+/// a command is kept.
+fn without_hidden(command: &clap::Command) -> clap::Command {
+    let shown = command
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set());
+    let below = command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set());
+    let mut bare = clap::Command::new(command.get_name().to_owned())
+        .args(shown.cloned())
+        .subcommands(below.map(without_hidden))
+        .disable_help_subcommand(command.is_disable_help_subcommand_set());
+    if let Some(about) = command.get_about() {
+        bare = bare.about(about.clone());
+    }
+    if let Some(version) = command.get_version() {
+        bare = bare.version(version.to_owned());
+    }
+    bare
 }
 
 /// Completes the names of all commands, such as `artifact-worker-add`.

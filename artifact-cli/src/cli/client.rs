@@ -26,7 +26,7 @@ pub(super) enum ClientCommand {
     Get(GetArguments),
     /// List artifacts, or the files of a collection like a folder
     Ls(ListArguments),
-    /// Show what is recorded about an artifact
+    /// Show what is recorded about an artifact or a collection
     Info(InfoArguments),
     /// Show how much is stored, in all and by each depositor
     Usage(Json),
@@ -83,8 +83,8 @@ pub(crate) struct PutArguments {
     #[arg(long, value_name = "TYPE", value_parser = text)]
     pub(crate) content_type: Option<String>,
 
-    /// File name to record [default: the name of FILE]
-    #[arg(long, value_name = "NAME", value_parser = text)]
+    /// File name to record [default: the name of FILE]. Not with --resume: an upload has the name that it was begun with
+    #[arg(long, value_name = "NAME", value_parser = text, conflicts_with = "resume")]
     pub(crate) file_name: Option<String>,
 
     /// How long the server keeps the artifact, such as 7d, 12h or 45min [default: as `artifact retention` says]
@@ -96,7 +96,8 @@ pub(crate) struct PutArguments {
     #[arg(long, value_name = "KEY", value_parser = text)]
     pub(crate) idempotency_key: Option<String>,
 
-    /// Go on with the upload of a large FILE that was interrupted. Its id was printed when it began. Only for one FILE
+    /// Go on with the upload of a large FILE that was interrupted. Its id was printed when it began. FILE must be the same. Only
+    /// for one FILE
     #[arg(long, value_name = "UPLOAD", value_parser = text, conflicts_with = "idempotency_key")]
     pub(crate) resume: Option<String>,
 

@@ -24,7 +24,7 @@ pub(crate) enum CollectionCommand {
     },
     /// Show what is recorded about a collection
     Show {
-        /// Id of the collection
+        /// Id or title of the collection
         #[arg(value_name = "COLLECTION", value_parser = text)]
         collection: String,
         #[command(flatten)]
@@ -48,7 +48,7 @@ pub(crate) enum CollectionCommand {
     /// Make a collection final and print the digest of its manifest: what `sha256sum` prints for the output of
     /// `sha256sum` over the files in the order of their names
     Seal {
-        /// Id of the collection
+        /// Id or title of the collection
         #[arg(value_name = "COLLECTION", value_parser = text)]
         collection: String,
         #[command(flatten)]
@@ -56,7 +56,7 @@ pub(crate) enum CollectionCommand {
     },
     /// Delete a collection with its files. Allowed for its owner and the admin
     Delete {
-        /// Id of the collection
+        /// Id or title of the collection
         #[arg(value_name = "COLLECTION", value_parser = text)]
         collection: String,
     },

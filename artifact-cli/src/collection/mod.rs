@@ -6,7 +6,7 @@ mod list;
 mod put;
 mod reference;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use artifact_client::{Collection, CollectionFile, FileFilter};
 
 use self::command::{GetArguments, PutArguments};
@@ -18,7 +18,7 @@ pub(crate) use self::command::CollectionCommand;
 pub(crate) use self::get::fetch_all;
 pub(crate) use self::list::list_folder;
 pub(crate) use self::put::{FilesDeposit, Target, deposit, title_of};
-pub(crate) use self::reference::{find, split};
+pub(crate) use self::reference::{find, find_any, split};
 
 pub(crate) async fn run(context: &ClientContext, command: CollectionCommand) -> Result<()> {
     until_interrupted(dispatch(context, command)).await
@@ -34,11 +34,8 @@ async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result
         }
         CollectionCommand::List { json } => list(context, json).await,
         CollectionCommand::Show { collection, json } => {
-            let found = client.collection(&collection).await.map_err(explain)?;
-            if json.json {
-                return output::json(&found);
-            }
-            output::data(describe(&found))
+            let id = find(context, &collection).await?;
+            print_properties(context, &id, json).await
         }
         CollectionCommand::Put(arguments) => put(context, arguments).await,
         CollectionCommand::Get(arguments) => {
@@ -60,11 +57,14 @@ async fn dispatch(context: &ClientContext, command: CollectionCommand) -> Result
             }
             Ok(())
         }
-        CollectionCommand::Seal { collection, json } => seal(context, &collection, json).await,
+        CollectionCommand::Seal { collection, json } => {
+            let id = find(context, &collection).await?;
+            seal(context, &id, json).await
+        }
         CollectionCommand::Delete { collection } => {
-            let deleted = client.delete_collection(&collection).await;
-            deleted.map_err(explain)?;
-            output::note(format_args!("deleted {collection}"));
+            let id = find(context, &collection).await?;
+            client.delete_collection(&id).await.map_err(explain)?;
+            output::note(format_args!("deleted {id}"));
             Ok(())
         }
     }
@@ -96,6 +96,24 @@ fn show(collection: &Collection, Json { json }: Json) -> Result<()> {
     } else {
         output::data(&collection.id)
     }
+}
+
+/// Prints what is recorded about a collection.
+pub(crate) async fn print_properties(context: &ClientContext, id: &str, json: Json) -> Result<()> {
+    let found = context.client.collection(id).await;
+    let found = found.map_err(|error| context.explain(error))?;
+    if json.json {
+        return output::json(&found);
+    }
+    output::data(describe(&found))
+}
+
+/// Returns the file with a name.
+pub(crate) async fn file(context: &ClientContext, id: &str, name: &str) -> Result<CollectionFile> {
+    reference::there(context, id, name).await?.ok_or_else(|| {
+        let name = printable(name);
+        anyhow!("there is no file {name} in the collection {id}")
+    })
 }
 
 /// Returns one property per line.

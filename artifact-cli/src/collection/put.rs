@@ -1,10 +1,11 @@
 //! Deposits files and folders under names in a collection: `artifact put FOLDER` and `artifact collection put`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact_client::{CollectionFile, DepositOptions, ErrorKind, FileFilter};
+use artifact_client::{CollectionFile, DepositOptions, ErrorKind};
 use serde_json::json;
 
 use super::{files, reference};
@@ -78,7 +79,7 @@ pub(crate) fn title_of(folder: &Path) -> Result<String> {
 /// command. Either way the same command can be repeated: files that are there already are left out then.
 pub(crate) async fn deposit(context: &ClientContext, deposit: FilesDeposit) -> Result<()> {
     // Before anything is stored.
-    let found = find(&deposit.paths)?;
+    let (found, unreadable) = find(&deposit.paths)?;
     let opened = opened(context, &deposit.target).await?;
     let id = &opened.id;
     let mut totals = Totals::default();
@@ -90,6 +91,13 @@ pub(crate) async fn deposit(context: &ClientContext, deposit: FilesDeposit) -> R
             output::note(format_args!("{words} {id}"));
         })?;
         totals.add(name, outcome);
+    }
+    for (path, error) in &unreadable {
+        totals.refused += 1;
+        let shown = path.display();
+        output::note(format_args!(
+            "the folder {shown} is not stored: cannot read it: {error}"
+        ));
     }
     totals.report();
     let mut sha256 = None;
@@ -120,9 +128,14 @@ pub(crate) async fn deposit(context: &ClientContext, deposit: FilesDeposit) -> R
         ""
     };
     output::note(format_args!(
-        "error: {} of {} files are not in the collection {id}{not_sealed}",
+        "error: {} of {} files{} are not in the collection {id}{not_sealed}",
         totals.refused,
-        found.len()
+        found.len() + unreadable.len(),
+        if unreadable.is_empty() {
+            ""
+        } else {
+            " and folders that cannot be read"
+        }
     ));
     Err(failure::ended_with(1))
 }
@@ -239,7 +252,7 @@ async fn put(
     };
     match error.kind() {
         // Another command may have deposited it meanwhile.
-        ErrorKind::AlreadyExists => match there(context, &opened.id, name).await? {
+        ErrorKind::AlreadyExists => match reference::there(context, &opened.id, name).await? {
             Some(there) => Ok(compared(path, &there).await),
             None => Ok(refused(&context.explain(error))),
         },
@@ -258,18 +271,6 @@ fn refused(error: &anyhow::Error) -> Outcome {
     Outcome::Refused(failure::chain(error.as_ref()))
 }
 
-/// Returns the file with a name.
-async fn there(
-    context: &ClientContext,
-    collection: &str,
-    name: &str,
-) -> Result<Option<CollectionFile>> {
-    let filter = FileFilter::default().with_prefix(name).with_limit(1);
-    let page = context.client.files(collection, &filter, None).await;
-    let page = page.map_err(|error| context.explain(error))?;
-    Ok(page.files.into_iter().find(|file| file.name == name))
-}
-
 /// Compares a file with the one that the collection has under its name.
 async fn compared(path: &Path, there: &CollectionFile) -> Outcome {
     match crate::files::is_equal(path, there.size_bytes, &there.sha256).await {
@@ -282,20 +283,45 @@ async fn compared(path: &Path, there: &CollectionFile) -> Outcome {
     }
 }
 
+/// The folders below those of a command that cannot be read.
+type Unreadable = Vec<(PathBuf, io::Error)>;
+
+/// How many entries that are left out are named.
+const NAMED: usize = 5;
+
+/// Says which entries of a folder are left out.
+fn warn_of_left_out(folder: &Path, left_out: &[(PathBuf, &'static str)]) {
+    if left_out.is_empty() {
+        return;
+    }
+    let mut named: Vec<_> = left_out
+        .iter()
+        .take(NAMED)
+        .map(|(path, what)| format!("{} ({what})", printable(&path.to_string_lossy())))
+        .collect();
+    if left_out.len() > NAMED {
+        named.push("and others".to_owned());
+    }
+    output::warn(format_args!(
+        "{} entries of {} are left out: {}",
+        left_out.len(),
+        folder.display(),
+        named.join(", ")
+    ));
+}
+
 /// Returns the files by their names.
-fn find(paths: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>> {
-    let mut found = BTreeMap::new();
+fn find(paths: &[PathBuf]) -> Result<(BTreeMap<String, PathBuf>, Unreadable)> {
+    let (mut found, mut unreadable) = (BTreeMap::new(), Vec::new());
     for path in paths {
         let below = |error| setup_from(error, format!("cannot read {}", path.display()));
         let files = if path.is_dir() {
-            let (files, left_out) = crate::files::walk(path).map_err(below)?;
-            if left_out > 0 {
-                let shown = path.display();
-                output::warn(format_args!(
-                    "{left_out} entries of {shown} are left out: they are neither files nor folders"
-                ));
-            }
-            files
+            let mut walked = crate::files::walk(path).map_err(below)?;
+            walked.left_out.sort();
+            warn_of_left_out(path, &walked.left_out);
+            let failed = walked.unreadable.into_iter();
+            unreadable.extend(failed.map(|(below, error)| (path.join(below), error)));
+            walked.files
         } else {
             let name = path.file_name().map(PathBuf::from);
             vec![name.ok_or_else(|| setup(format!("{} is no file", path.display())))?]
@@ -319,5 +345,5 @@ fn find(paths: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>> {
             }
         }
     }
-    Ok(found)
+    Ok((found, unreadable))
 }

@@ -1,7 +1,7 @@
 //! What a user calls a collection, or a file in it: the id or the title, and a name after a slash.
 
 use anyhow::{Result, anyhow};
-use artifact_client::Collection;
+use artifact_client::{Collection, CollectionFile, FileFilter};
 
 use crate::connect::ClientContext;
 use crate::output::printable;
@@ -33,18 +33,37 @@ pub(super) fn is_id(text: &str) -> bool {
 
 /// Returns the id of the collection with an id or a title. Of several collections with the title, the user must choose.
 pub(crate) async fn find(context: &ClientContext, collection: &str) -> Result<String> {
+    find_any(context, collection).await?.ok_or_else(|| {
+        anyhow!(
+            "there is no collection with the id or the title {}; see artifact collection list",
+            printable(collection)
+        )
+    })
+}
+
+/// Returns the id of the collection with an id or a title, if there is one with the title.
+pub(crate) async fn find_any(context: &ClientContext, collection: &str) -> Result<Option<String>> {
     if is_id(collection) {
-        return Ok(collection.to_owned());
+        return Ok(Some(collection.to_owned()));
     }
     let found = with_title(context, collection).await?;
     match &found[..] {
-        [one] => Ok(one.id.clone()),
-        [] => Err(anyhow!(
-            "there is no collection with the id or the title {}; see artifact collection list",
-            printable(collection)
-        )),
+        [] => Ok(None),
+        [one] => Ok(Some(one.id.clone())),
         _ => Err(ambiguous(collection, &found)),
     }
+}
+
+/// Returns the file with a name.
+pub(super) async fn there(
+    context: &ClientContext,
+    collection: &str,
+    name: &str,
+) -> Result<Option<CollectionFile>> {
+    let filter = FileFilter::default().with_prefix(name).with_limit(1);
+    let page = context.client.files(collection, &filter, None).await;
+    let page = page.map_err(|error| context.explain(error))?;
+    Ok(page.files.into_iter().find(|file| file.name == name))
 }
 
 /// Returns the collections with a title that the credential may see, the oldest first.

@@ -9,7 +9,7 @@ use crate::settings::{ByteSize, Period, text};
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// List this collection like a folder: its id or its title, perhaps with a slash and a folder in it. Prints the
-    /// SHA-256, the bytes and the name of each file
+    /// SHA-256, the bytes and the name of each file. Invisible characters in names are escaped, but not with --json
     #[arg(value_name = "COLLECTION[/PREFIX]", value_parser = text)]
     #[arg(conflicts_with_all = ["created_by", "older_than", "newer_than", "min_size", "max_size", "content_type", "name"])]
     pub(super) collection: Option<String>,
@@ -44,7 +44,7 @@ pub(crate) struct ListArguments {
 /// The arguments of `info`.
 #[derive(Debug, Args)]
 pub(crate) struct InfoArguments {
-    /// URI that the deposit returned
+    /// URI that the deposit returned, or the id or the title of a collection, also with a slash and the name of a file in it
     #[arg(value_name = "URI", value_parser = text)]
     pub(super) uri: String,
     #[command(flatten)]

@@ -6,16 +6,29 @@ use anyhow::Result;
 use artifact_client::ArtifactInfo;
 
 use super::InfoArguments;
+use crate::collection;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::output::{self, printable};
 
 pub(crate) async fn info(context: &ClientContext, arguments: InfoArguments) -> Result<()> {
-    let info = until_interrupted(async {
-        let info = context.client.info(&arguments.uri).await;
-        info.map_err(|error| context.explain(error))
-    });
-    let info = info.await?;
-    if arguments.json.json {
+    until_interrupted(run(context, arguments)).await
+}
+
+async fn run(
+    context: &ClientContext,
+    InfoArguments { mut uri, json }: InfoArguments,
+) -> Result<()> {
+    if let Some((collection, name)) = collection::split(&uri)
+        && let Some(id) = collection::find_any(context, collection).await?
+    {
+        match name {
+            None | Some("") => return collection::print_properties(context, &id, json).await,
+            Some(name) => uri = collection::file(context, &id, name).await?.uri,
+        }
+    }
+    let info = context.client.info(&uri).await;
+    let info = info.map_err(|error| context.explain(error))?;
+    if json.json {
         output::json(&info)
     } else {
         output::data(text(&info).trim_end())

@@ -3,6 +3,7 @@
 //! An error continues a sentence that starts with the setting's name: "--retries must be a whole number".
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -46,6 +47,13 @@ pub(crate) fn text(text: &str) -> Result<String> {
         return Err("must not be empty".into());
     }
     Ok(text.to_owned())
+}
+
+/// Parses a number of downloads: at least 1.
+pub(crate) fn downloads(text: &str) -> Result<NonZeroU32> {
+    let number = whole_number(text)?;
+    let downloads = u32::try_from(number).ok().and_then(NonZeroU32::new);
+    downloads.ok_or_else(|| format!("must be from 1 to {}, not {number}", u32::MAX))
 }
 
 pub(super) fn whole_number(text: &str) -> Result<u64> {

@@ -34,7 +34,7 @@ pub(crate) use audit::AuditSettings;
 pub(crate) use client::ClientSettings;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use client::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
-pub(crate) use common::{ByteSize, Period, text};
+pub(crate) use common::{ByteSize, Period, downloads, text};
 pub(crate) use environment::Environment;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use headings::with_headings;

@@ -5,13 +5,14 @@ use std::num::NonZeroU32;
 use clap::{ArgGroup, Args};
 
 use crate::cli::Json;
-use crate::settings::{Period, text};
+use crate::settings::{Period, downloads, text};
 
 /// What `share` does.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["worker", "group", "link", "list", "revoke"]))]
 pub(crate) struct ShareArguments {
-    /// URI that the deposit returned, the id at its end, or the id of a collection, col_...
+    /// URI that the deposit returned, the id at its end, or the id or the title of a collection, also with a slash and the name
+    /// of a file in it
     #[arg(value_name = "URI_OR_ID", value_parser = text)]
     pub(super) subject: String,
 
@@ -42,7 +43,8 @@ pub(crate) struct ShareArguments {
     pub(super) expires_in: Option<Period>,
 
     /// After how many downloads the link ends [default: not limited]
-    #[arg(long, value_name = "N", requires = "link")]
+    #[arg(long, value_name = "N", value_parser = downloads)]
+    #[arg(conflicts_with_all = ["worker", "group", "list", "revoke"])]
     pub(super) max_downloads: Option<NonZeroU32>,
 
     #[command(flatten)]

@@ -13,6 +13,7 @@ use serde_json::json;
 
 pub(crate) use command::ShareArguments;
 
+use crate::collection;
 use crate::connect::{ClientContext, until_interrupted};
 use crate::output;
 use crate::settings::Period;
@@ -23,7 +24,8 @@ const LINK_LASTS: Duration = Duration::from_hours(24);
 /// Makes, lists or revokes a grant or a link.
 pub(crate) async fn share(context: &ClientContext, arguments: ShareArguments) -> Result<()> {
     until_interrupted(async {
-        let done = run(&context.client, arguments).await;
+        let subject = Subject::of(context, &arguments.subject).await?;
+        let done = run(&context.client, subject, arguments).await;
         done.map_err(|failure| match failure {
             Failure::Client(error) => context.explain(error),
             Failure::Other(error) => error,
@@ -58,20 +60,27 @@ enum Subject {
 }
 
 impl Subject {
-    fn of(text: String) -> Self {
-        if text.starts_with("col_") {
-            return Self::Collection(text);
+    async fn of(context: &ClientContext, text: &str) -> Result<Self> {
+        if let Ok(id) = text.parse::<ArtifactId>() {
+            return Ok(Self::Artifact(UriPrefix::default().uri(id).to_string()));
         }
-        match text.parse::<ArtifactId>() {
-            Ok(id) => Self::Artifact(UriPrefix::default().uri(id).to_string()),
-            Err(_) => Self::Artifact(text),
+        let Some((collection, name)) = collection::split(text) else {
+            return Ok(Self::Artifact(text.to_owned()));
+        };
+        let id = collection::find(context, collection).await?;
+        match name {
+            None | Some("") => Ok(Self::Collection(id)),
+            Some(name) => {
+                let file = collection::file(context, &id, name).await?;
+                Ok(Self::Artifact(file.uri))
+            }
         }
     }
 }
 
-async fn run(client: &Client, arguments: ShareArguments) -> Result<(), Failure> {
+async fn run(client: &Client, subject: Subject, arguments: ShareArguments) -> Result<(), Failure> {
     let ShareArguments {
-        subject,
+        subject: _,
         worker,
         group,
         link,
@@ -81,7 +90,6 @@ async fn run(client: &Client, arguments: ShareArguments) -> Result<(), Failure> 
         max_downloads,
         json,
     } = arguments;
-    let subject = Subject::of(subject);
     let expires_in = expires_in.map(|Period(period)| period);
     let grantee = worker.as_deref().map(Grantee::Worker);
     let grantee = grantee.or_else(|| group.as_deref().map(Grantee::Group));

@@ -216,7 +216,7 @@ fn an_unreachable_server_is_reported_in_one_line_with_exit_code_1() {
     let [again, error] = lines[..] else {
         panic!("{put:?}");
     };
-    let beginning = "deposit: the server cannot be reached or cannot serve now; again in 0.";
+    let beginning = "deposit: the server cannot be reached; again in 0.";
     assert!(again.starts_with(beginning), "{put:?}");
     assert!(
         error.starts_with("error: cannot reach a server at"),

@@ -203,6 +203,72 @@ fn a_collection_is_fetched_into_a_folder_and_the_command_can_be_repeated() {
 }
 
 #[test]
+fn names_with_a_colon_are_files() {
+    let server = Server::start(&[]);
+    std::fs::create_dir(server.path("odd")).unwrap();
+    let names = ["log-2026-11-30T13:48:26.txt", "C:a"];
+    for name in names {
+        server.write(&format!("odd/{name}"), name.as_bytes());
+    }
+    put(&server, &["odd", "--seal"]);
+    let done = client(&server, &["get", "odd", "-o", "out"]).succeeded();
+    says(&done, "C:a: 3 bytes, sha256 ");
+    for name in names {
+        assert_eq!(server.read(&format!("out/{name}")), name.as_bytes());
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_is_named_and_leftovers_are_removed() {
+    let server = Server::start(&[]);
+    folder(&server);
+    put(
+        &server,
+        &["run/a.txt", "--collection", "run", "--expires-in", "1s"],
+    );
+    let id = put(&server, &["run", "--seal"]);
+    server.wait_until("the file has expired", || {
+        !client(&server, &["ls", &id]).stdout().contains("a.txt")
+    });
+    std::fs::create_dir_all(server.path("out/logs")).unwrap();
+    server.write("out/logs/.artifact-get-abc123", b"half");
+    let some = client(&server, &["get", &id, "-o", "out"]);
+    assert_eq!(some.code, Some(1), "{}", some.stderr);
+    says(
+        &some,
+        "the file a.txt is not written: it has expired or was removed",
+    );
+    says(&some, "wrote 2 files, 6 bytes, into out");
+    says(&some, "1 of 3 files are not in out");
+    assert_eq!(files_below(&server.path("out")).len(), 2);
+    // The folder of an earlier command has it.
+    server.write("out/a.txt", b"one");
+    client(&server, &["get", &id, "-o", "out"]).succeeded();
+}
+
+#[test]
+fn collections_are_named_by_their_titles() {
+    let server = Server::start(&[]);
+    folder(&server);
+    let id = put(&server, &["run"]);
+    let show = client(&server, &["collection", "show", "run"]).succeeded();
+    assert!(show.stdout().starts_with(&format!("collection {id}\n")));
+    let info = client(&server, &["info", "run"]).succeeded();
+    assert_eq!(info.stdout(), show.stdout());
+    let info = client(&server, &["info", "run/a.txt"]).succeeded();
+    assert!(info.stdout().contains("path a.txt\n"), "{}", info.stdout());
+    let list = client(&server, &["share", "run", "--list"]).succeeded();
+    assert_eq!(list.stdout(), "");
+    let link = client(&server, &["share", "run/a.txt", "--link"]).succeeded();
+    assert!(link.stdout().contains("/v1/links/"), "{}", link.stdout());
+    client(&server, &["collection", "seal", "run"]).succeeded();
+    client(&server, &["collection", "delete", "run"]).succeeded();
+    let none = client(&server, &["collection", "show", "run"]);
+    assert_eq!(none.code, Some(1));
+    says(&none, "there is no collection with the id or the title run");
+}
+
+#[test]
 fn a_link_in_the_folder_is_not_followed() {
     let server = Server::start(&[]);
     folder(&server);

@@ -222,6 +222,48 @@ fn links_are_fetched_without_a_credential_and_not_logged() {
 }
 
 #[test]
+fn a_file_that_cannot_be_created_uses_up_no_download() {
+    let server = Server::start(&[]);
+    let put = |more: &[&str]| {
+        let put = run_with(server.client(&["put", "-"]).args(more), b"linked").succeeded();
+        let uri = put.stdout().trim_end().to_owned();
+        let link = client(&server, &["share", &uri, "--link", "--max-downloads", "1"]);
+        link.succeeded().stdout().trim_end().to_owned()
+    };
+    server.write("a.txt", b"mine");
+    for (url, told) in [
+        (put(&["--file-name", "a.txt"]), "a.txt already exists"),
+        (put(&["--file-name", ".hidden"]), "give -o FILE"),
+    ] {
+        let refused = stranger(&server, &["get", &url, "-O"]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+        let got = stranger(&server, &["get", &url, "-o", "-"]).succeeded();
+        assert_eq!(got.stdout(), "linked");
+    }
+}
+
+#[test]
+fn downloads_are_only_of_links() {
+    let server = Server::start(&[]);
+    for (arguments, told) in [
+        (
+            &["--worker", "wrk_x", "--max-downloads", "3"][..],
+            "cannot be used with",
+        ),
+        (&["--list", "--max-downloads", "3"], "cannot be used with"),
+        (
+            &["--link", "--max-downloads", "0"],
+            "must be from 1 to 4294967295, not 0",
+        ),
+    ] {
+        let refused = client(&server, &[&["share", "x:y"], arguments].concat());
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn links_can_be_switched_off() {
     let server = Server::start(&[]);
     let put = run_with(&mut server.client(&["put", "-"]), b"x").succeeded();

@@ -183,6 +183,45 @@ fn a_killed_put_is_resumed_by_the_id_that_it_printed() {
 }
 
 #[test]
+fn a_resume_that_cannot_be_one_is_refused_and_a_changed_file_leaves_nothing() {
+    let server = Server::start(&[]);
+    server.write("large.bin", &noise(SIZE));
+    server.write("other.bin", &noise(SIZE - 1));
+    let cutter = Cutter::new(&server, 25 << 20);
+    let mut put = artifact(server.folder.path());
+    put.args(["put", "large.bin", "--retries", "0"]);
+    put.args(["--server", &cutter.url]);
+    put.args(["--admin-token-file", "artifact-data/admin-token"]);
+    let id = upload(&run(&mut put).stderr).to_owned();
+    let unknown = "0".repeat(32);
+    for (arguments, told) in [
+        (
+            &["other.bin", "--resume", &id][..],
+            "and the file has 41943039",
+        ),
+        (
+            &["large.bin", "--resume", &unknown],
+            "the server has no upload",
+        ),
+        (&["-", "--resume", &id], "- is standard input"),
+        (
+            &["large.bin", "--resume", &id, "--file-name", "x"],
+            "cannot be used with",
+        ),
+    ] {
+        let refused = run(server.client(&["put"]).args(arguments));
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    }
+    server.write("large.bin", &noise(SIZE + 1)[1..]);
+    let changed = run(server.client(&["put", "large.bin"]).args(["--resume", &id]));
+    assert_eq!(changed.code, Some(1), "{}", changed.stderr);
+    let told = "was deleted; the file may have changed since";
+    assert!(changed.stderr.contains(told), "{}", changed.stderr);
+    assert_eq!(run(&mut server.client(&["ls"])).succeeded().stdout(), "");
+}
+
+#[test]
 fn an_upload_survives_a_killed_server() {
     let server = Server::start(&[]);
     let bytes = noise(SIZE);

@@ -6,8 +6,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument is invalid (server address, experiment, credential, content type, id). Nothing was
-    /// sent.
+    /// An argument is invalid (server address, experiment, credential, content type, id, an upload to go on with). Nothing was
+    /// sent, except the question whether the server has the upload.
     InvalidInput,
     /// The server does not accept the credential (401). Use another.
     Unauthorized,

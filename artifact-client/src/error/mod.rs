@@ -113,6 +113,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind() {
             ErrorKind::NotFound => self.operation().not_found_text(),
+            ErrorKind::Unavailable => match self.status() {
+                Some(429) => "the server accepts no more requests of this client now",
+                Some(_) => "the server cannot serve now",
+                None => "the server cannot be reached",
+            },
             kind => kind.as_str(),
         };
         write!(f, "{}: {kind}", self.operation())?;

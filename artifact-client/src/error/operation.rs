@@ -72,7 +72,7 @@ pub enum Operation {
     ListLinks,
     /// [`Client::revoke_link`](crate::Client::revoke_link).
     RevokeLink,
-    /// [`Client::fetch_link`](crate::Client::fetch_link).
+    /// [`Client::fetch_link`](crate::Client::fetch_link) and [`Client::stat_link`](crate::Client::stat_link).
     FetchLink,
     /// [`Client::register_administrator`](crate::Client::register_administrator).
     RegisterAdministrator,

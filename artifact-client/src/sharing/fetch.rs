@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::credential::Credential;
 use crate::error::{Error, Operation, Result};
 use crate::fetch::{FetchOptions, Fetched};
+use crate::metadata::Metadata;
 
 /// The experiment of a client that only fetches through links. It is in no request.
 const NO_EXPERIMENT: &str = "none";
@@ -35,6 +36,28 @@ impl Client {
     /// `NotFound` if the link does not work, whatever the reason is; `InvalidInput` if this is not the URL of a link, or that of
     /// another server; and the others of [`fetch`](Self::fetch).
     pub async fn fetch_link(&self, link: &str) -> Result<Fetched> {
+        let url = self.link_url(link)?;
+        let client = self.without_credential();
+        client
+            .fetch_url(Operation::FetchLink, url, FetchOptions::default())
+            .await
+    }
+
+    /// Returns the metadata of the artifact that a link leads to. The request carries no credential, and does not count as a
+    /// download.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fetch_link`](Self::fetch_link). They have no [`problem`](Error::problem), because a response to `HEAD` has no
+    /// body.
+    pub async fn stat_link(&self, link: &str) -> Result<Metadata> {
+        let url = self.link_url(link)?;
+        let client = self.without_credential();
+        client.stat_url(Operation::FetchLink, url).await
+    }
+
+    /// Returns the URL of a link on the server of this client.
+    fn link_url(&self, link: &str) -> Result<Url> {
         let url = parse(link)?;
         if url.origin() != self.server_url().origin() {
             return Err(
@@ -42,10 +65,7 @@ impl Client {
                     .with_operation(Operation::FetchLink),
             );
         }
-        let client = self.without_credential();
-        client
-            .fetch_url(Operation::FetchLink, url, FetchOptions::default())
-            .await
+        Ok(url)
     }
 }
 
