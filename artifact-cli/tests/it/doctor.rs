@@ -128,6 +128,7 @@ fn beside_a_server_the_doctor_skips_blobs_that_one_process_has_open() {
         folder.path().join("packed").display()
     );
     let server = Server::start_in(folder, &[&backend]);
+    run(&mut server.client(&["put", "stderr"])).succeeded();
     let examined = doctor(server.folder.path(), &[&backend]);
     examined.assert("backend", "skipped", "another process has them open");
     assert_eq!(examined.problems(), [""; 0]);

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use serde_json::Value;
 
 use crate::harness::{Done, Server, artifact, files_below, run, run_with};
+use crate::maintained::maintain;
 
 fn client(server: &Server, arguments: &[&str]) -> Done {
     let mut command = artifact(server.folder.path());
@@ -228,6 +229,7 @@ fn a_file_that_is_gone_is_named_and_leftovers_are_removed() {
     );
     let id = put(&server, &["run", "--seal"]);
     server.wait_until("the file has expired", || {
+        maintain(&server, &["gc"]).succeeded();
         !client(&server, &["ls", &id]).stdout().contains("a.txt")
     });
     std::fs::create_dir_all(server.path("out/logs")).unwrap();
