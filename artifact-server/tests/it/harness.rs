@@ -279,6 +279,8 @@ pub(crate) fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 panic!("the server is silent: {}", String::from_utf8_lossy(&all))
             }
+            // A read with a time limit is not restarted after a signal: signal(7).
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return all,
         }
     }
