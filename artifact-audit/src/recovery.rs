@@ -93,7 +93,7 @@ pub(crate) fn open(path: &Path, options: &AuditOptions) -> Result<Opened, AuditE
     if !is_new && extent.complete + extent.torn == 0 {
         tracing::warn!(
             path = %path.display(),
-            "the file of the audit log is empty, so a new chain begins; if it had lines before, somebody has removed them"
+            "the file of the audit log is empty, so a new chain begins; if it had lines before, they were removed"
         );
     }
     let torn = cut_torn_line(path, &mut file, extent, scan.lines).map_err(io)?;

@@ -123,8 +123,8 @@ pub fn verify_files(paths: &[PathBuf], heads: &[LineHash]) -> Result<VerifyRepor
     Ok(report)
 }
 
-/// Returns whether a file is one that a writer leaves beside its log: by its name, and because it has no line. So nobody can
-/// hide lines from a check by a name.
+/// Returns whether a file is one that a writer leaves beside its log: by its name, and because it has no line. So a name
+/// cannot hide lines from a check.
 fn is_side_file(path: &Path) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if !name.ends_with(LOCK) && !is_torn(&name) {

@@ -52,7 +52,7 @@ pub(crate) struct Root {
     segments: File,
     large: File,
     in_doubt: AtomicBool,
-    /// The number of the last segment that has or had a frame. Zero if there is none.
+    /// The number of the last segment that has or had a frame. Zero before the first frame.
     head: AtomicU32,
 }
 
