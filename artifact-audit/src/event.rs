@@ -12,7 +12,7 @@ const MAX_TEXT: usize = 512;
 /// A member of a line that names something. Its name in the line is [`as_str`](Self::as_str).
 ///
 /// There is no field for a file name, a title, a content type or a worker's name, because they can be personal data that
-/// must be deleted one day, which a chain of hashes forbids. There is none for a secret.
+/// must be deleted one day, which a chain of hashes forbids. Secrets have no field either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum AuditField {

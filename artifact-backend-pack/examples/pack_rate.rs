@@ -151,9 +151,8 @@ mod linux {
         }
         let packed = fill(&pack, 32_000, &bytes).await?;
         let files = fill(&file, 2_000, &bytes).await?;
-        let split = packed.len() / 4;
-        let oldest = Arc::new(packed[..split].to_vec());
-        let newest = Arc::new(packed[packed.len() - 500..].to_vec());
+        let oldest = Arc::new(packed[..2_000].to_vec());
+        let newest = fill(&pack, 640, &bytes).await?;
         for (label, ids) in [("full segments", oldest), ("last segment", newest)] {
             let label = format!("hot loads, {label}");
             let is_pack = |backend: &Backend| Arc::ptr_eq(backend, &pack);

@@ -38,7 +38,7 @@ async fn a_file_that_another_program_has_moved_is_found_and_named() {
     let folder = Folder::new();
     let log = folder.open(AuditOptions::default());
     log.record(&grant(1)).wait().await.unwrap();
-    rename(&folder.log(), &folder.path("audit.log.1"));
+    rename(&folder.log(), &folder.path("audit.log-1"));
     // Until the log is opened again, lines go on in the moved file.
     log.record(&grant(2)).wait().await.unwrap();
     log.reopen().await.unwrap();
@@ -49,7 +49,7 @@ async fn a_file_that_another_program_has_moved_is_found_and_named() {
     let names = folder.names();
     assert_eq!(names.len(), 3, "{names:?}");
     assert_eq!(
-        events(&read(&folder.path("audit.log.1"))),
+        events(&read(&folder.path("audit.log-1"))),
         ["begin", "action", "action"]
     );
     let second = read(&folder.path(&names[2]));
@@ -57,7 +57,7 @@ async fn a_file_that_another_program_has_moved_is_found_and_named() {
     assert!(
         String::from_utf8(second)
             .unwrap()
-            .contains("\"file\":\"audit.log.1\"")
+            .contains("\"file\":\"audit.log-1\"")
     );
     assert_eq!(events(&read(&folder.log())), ["continue", "close"]);
     assert!(folder.verify().is_good());

@@ -25,7 +25,7 @@ pub struct Entry {
     pub id: ArtifactId,
     /// When the blob was stored, in milliseconds since the Unix epoch.
     pub modified: u64,
-    /// The number of the segment whose record this one replaces: it was moved from there, or deleted there. Zero if there is none.
+    /// The number of the segment whose record this one replaces: it was moved from there, or deleted there. Zero if it replaces nothing.
     pub replaces: u32,
     pub content: Content,
 }

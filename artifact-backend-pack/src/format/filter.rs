@@ -26,7 +26,7 @@ impl Filter {
         Self(bytes.into())
     }
 
-    /// Returns the length in bytes of the filter of so many ids.
+    /// Returns the length in bytes of the filter of `ids` ids.
     pub fn length(ids: usize) -> usize {
         (ids * BITS_PER_ID).div_ceil(8 * LINE).max(1) * LINE
     }

@@ -9,7 +9,7 @@ use super::{BLOCK, Fields, checksum};
 pub const PER_BLOCK: usize = 85;
 const COUNT_AT: usize = PER_BLOCK * ENTRY_BYTES;
 const CHECKSUM_AT: usize = BLOCK - 8;
-/// After so many reads a search halves the rest instead: the ids are not spread evenly.
+/// The number of reads after which a search halves the rest instead: the ids are not spread evenly.
 const INTERPOLATIONS: u32 = 4;
 
 /// Which block this is; part of its checksum.
@@ -71,7 +71,7 @@ pub enum Step {
 }
 
 impl Search {
-    /// Begins a search in an index of so many blocks.
+    /// Begins a search in an index of `blocks` blocks.
     pub fn new(id: ArtifactId, blocks: u64) -> (Self, Step) {
         let search = Self {
             wanted: id.into(),

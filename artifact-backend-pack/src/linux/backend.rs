@@ -83,8 +83,8 @@ impl PackBackend {
     ///
     /// # Errors
     ///
-    /// `Unavailable` if the root is open already, in this process or another. `Corrupt` if a segment is damaged so that its blobs
-    /// cannot be told. `Misconfigured` if the parent is missing, the folder belongs to another user or contains foreign files, it has
+    /// `Unavailable` if the root is open already, in this process or another. `Corrupt` if a segment is damaged so that it is not
+    /// known which blobs it has. `Misconfigured` if the parent is missing, the folder belongs to another user or contains foreign files, it has
     /// another layout version, or it contains the file `large/failed-sync`, which records a failed sync. Otherwise the error
     /// of the operating system. Every detail names the folder. A later call can open what was created before an error.
     pub async fn open(root: impl Into<PathBuf>, config: PackConfig) -> Result<Self> {

@@ -28,7 +28,7 @@ pub(crate) struct Request {
     pub(crate) record: Record<Bytes>,
     /// Ends when the record is in the index.
     pub(crate) claim: Claim,
-    /// Nobody receives the answer if the caller's future was dropped.
+    /// Its receiver is gone if the caller's future was dropped.
     pub(crate) answer: oneshot::Sender<Result<(), CommitError>>,
 }
 

@@ -36,7 +36,7 @@ impl Queued for Counted {
 
 #[test]
 fn every_request_is_taken_once_or_refused() {
-    // How many interleavings ended with so many requests taken.
+    // The number of interleavings in which none, one, two or three requests were taken.
     let ends = std::sync::Arc::new([const { AtomicUsize::new(0) }; 4]);
     let seen = std::sync::Arc::clone(&ends);
     let mut model = loom::model::Builder::new();

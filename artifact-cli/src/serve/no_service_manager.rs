@@ -16,6 +16,7 @@ impl InheritedSockets {
 
     #[expect(
         clippy::unnecessary_wraps,
+        clippy::unused_self,
         reason = "has the signature of the real one"
     )]
     pub(crate) fn listener(self) -> Result<Option<Listener>> {

@@ -284,7 +284,8 @@ impl Server {
             .count()
     }
 
-    /// Returns the peak of the server's resident memory in bytes (`VmHWM` in `/proc`).
+    /// Returns the peak of the server's resident memory in bytes, without the mapped pages of the program, which are many in a
+    /// build without optimisation (`VmHWM` and `RssFile` in `/proc`).
     #[expect(
         clippy::disallowed_methods,
         reason = "the kernel's file, not one of the server"
@@ -292,11 +293,12 @@ impl Server {
     pub(crate) fn peak_memory(&self) -> usize {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kibibytes = line
-            .and_then(|rest| rest.trim().strip_suffix(" kB"))
-            .unwrap();
-        kibibytes.trim().parse::<usize>().unwrap() << 10
+        let bytes = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kibibytes = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+            kibibytes.unwrap().trim().parse::<usize>().unwrap() << 10
+        };
+        bytes("VmHWM:") - bytes("RssFile:")
     }
 
     /// Returns the variables that the server process was started with, each ended by a NUL.

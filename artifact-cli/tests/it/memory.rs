@@ -7,9 +7,9 @@ use crate::http2::{block_on, connect, request};
 
 const READERS: usize = 100;
 const SIZE: usize = 8 << 20;
-/// The cache, 1 MiB for each reader, and 32 MiB for the rest of the process. The readers would need 800 MiB
+/// The cache, 1 MiB for each reader, and 16 MiB for the rest of the process. The readers would need 800 MiB
 /// if each kept what it reads.
-const BOUND: usize = (64 << 20) + (READERS << 20) + (32 << 20);
+const BOUND: usize = (64 << 20) + (READERS << 20) + (16 << 20);
 
 #[test]
 fn many_readers_of_one_artifact_keep_the_memory_below_a_bound() {
@@ -51,8 +51,8 @@ fn many_readers_of_one_artifact_keep_the_memory_below_a_bound() {
 /// The number of slow readers, which take nothing.
 const SLOW: usize = 320;
 /// 32 KiB for the pieces of each reader, 32 KiB for its connection or stream, 8 MiB for larger pieces, and
-/// 32 MiB for the rest of the process. The readers would need 320 MiB with pieces of 512 KiB.
-const SLOW_BOUND: usize = SLOW * (64 << 10) + (8 << 20) + (32 << 20);
+/// 16 MiB for the rest of the process. The readers would need 320 MiB with pieces of 512 KiB.
+const SLOW_BOUND: usize = SLOW * (64 << 10) + (8 << 20) + (16 << 20);
 
 /// Starts a server without a cache. Returns the query of an artifact of 8 MiB.
 fn start_without_cache() -> (Server, String) {

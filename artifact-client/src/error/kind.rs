@@ -157,7 +157,7 @@ mod tests {
             let other = ErrorKind::of_response(500, Some(name));
             assert_eq!(other, ErrorKind::ServerFault, "{name}");
         }
-        assert_eq!(VOCABULARY.len(), 14);
+        assert_eq!(VOCABULARY.len(), 15);
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn invalid_backend_urls_are_rejected_with_a_reason() {
         (
             "blobs:here",
             Misconfigured,
-            "use file:, mem:, s3:, gs: or az:",
+            "use file:, mem:, pack:, s3:, gs: or az:",
         ),
         ("abfss://container", Misconfigured, "az://container"),
         ("s3://key:secret@bucket", Misconfigured, "credentials"),

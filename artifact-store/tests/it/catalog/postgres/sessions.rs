@@ -276,6 +276,9 @@ async fn a_standby_is_used_only_after_its_promotion() {
     let count = "SELECT count(*) FROM artifact.artifacts";
     assert_eq!(on_primary.sql(count), "1");
     let on_standby = standby.same_database(&on_primary);
+    // A query for the rows fails as long as the table has not come.
+    let exists = "SELECT to_regclass('artifact.artifacts') IS NOT NULL";
+    wait_until("the table on the standby", || on_standby.sql(exists) == "t");
     wait_until("the row on the standby", || on_standby.sql(count) == "1");
 
     primary.stop(Stop::Fast);
