@@ -81,11 +81,16 @@ fn is_same(one: &fs::Metadata, _: &fs::Metadata) -> bool {
 }
 
 /// Returns the options of a new file, which only this user can read.
+#[cfg(all(unix, not(artifact_not_unix)))]
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    #[cfg(all(unix, not(artifact_not_unix)))]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+#[cfg(not(all(unix, not(artifact_not_unix))))]
+fn options() -> OpenOptions {
+    OpenOptions::new()
 }
 
 /// Takes the lock of a log. Returns `None` if another process has it. The lock ends with the file.

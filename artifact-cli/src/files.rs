@@ -131,6 +131,7 @@ pub(crate) fn check_new_file(path: &Path) -> io::Result<()> {
     system::check_writable(parent(path))
 }
 
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 /// Checks that a file can be read and written.
 pub(crate) fn check_own_file(path: &Path) -> io::Result<()> {
     system::check_read_write(path)

@@ -93,6 +93,7 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     open(folder)?.sync_all()
 }
 
+#[cfg(feature = "serve")]
 /// Checks that a file can be read and written.
 pub(crate) fn check_read_write(path: &Path) -> io::Result<()> {
     let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
