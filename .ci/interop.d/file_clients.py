@@ -31,6 +31,11 @@ class Collection:
         with urllib.request.urlopen(request) as answer:
             return answer.read()
 
+    def delete(self):
+        request = urllib.request.Request(self.url.removesuffix("/files/"), None, {"Authorization": self.basic}, method="DELETE")
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 204, answer.status
+
     def url_of(self, name):
         return self.url + urllib.parse.quote(name)
 
@@ -99,3 +104,5 @@ def all_of_them(server, work):
     curl(collection)
     fsspec_client(collection)
     rclone(collection, work)
+    # The tests of the page begin without collections.
+    collection.delete()
