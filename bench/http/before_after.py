@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares two builds of this project, side by side in one run.
 
-Measures stores of 4 KiB in a folder (examples/store_rate.rs), and deposits, fetches and ranges over HTTP (wrk). The two
-builds take turns in each round, and the order changes with the round. The table shows the median rates, and the median of the
-rounds' ratios.
+Measures stores of 4 KiB in a folder (examples/store_rate.rs), and deposits, fetches, lists and ranges over HTTP (wrk). The
+two builds take turns in each round, and the order changes with the round. The table shows the median rates, and the median of
+the rounds' ratios.
 
     cargo build --release -p artifact-cli
     cargo build --release -p artifact-backend-fs --example store_rate
@@ -56,7 +56,7 @@ def measure(options, work):
             rig.Server(release["after"] / "artifact", work / "after") as after:
         servers = dict(zip(NAMES, (before, after)))
 
-        def wrk(server, path, script, args):
+        def wrk(server, path, script, args, options=options):
             def run():
                 rate, _, cost = compare.wrk(server.pid, server.address, path, server.headers, script, args, options)
                 return rate, cost
@@ -78,6 +78,14 @@ def measure(options, work):
                 paths.write_text("".join(f"{server.artifacts}?uri={urllib.parse.quote(uri, safe='')}\n" for uri in uris))
                 subjects[name] = wrk(server, "/", fetch, [str(paths)])
             yield f"fetch {label}", subjects
+        # A principal may have 16 lists at once.
+        few = argparse.Namespace(**{**vars(options), "connections": min(options.connections, 8)})
+        lists = {}
+        for name, server in servers.items():
+            paths = work / f"{name}-list.txt"
+            paths.write_text(server.artifacts.replace("/v0/", "/v1/") + "?limit=1000\n")
+            lists[name] = wrk(server, "/", fetch, [str(paths)], few)
+        yield f"list of 1,000 artifacts, {few.connections} connections", lists
         for label, (first, last) in ranges.items():
             ranged = work / f"range-{first}.lua"
             ranged.write_text(compare.LUA_FETCH + f'wrk.headers["Range"] = "bytes={first}-{last}"\n')

@@ -55,7 +55,7 @@ def wrk(process, address, path, headers, script, args, options):
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     wrong = re.search(r"Non-2xx.*|Socket errors.*", out)
     if wrong:
-        raise SystemExit(f"{' '.join(command)}\n{wrong.group()}")
+        raise SystemExit(f"{' '.join(map(str, command))}\n{wrong.group()}")
     latencies, totals = out.split("Thread Stats", 1)[1].split(" requests in ", 1)
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", totals).group(1))
     spent = rig.cpu_seconds(process) - before
