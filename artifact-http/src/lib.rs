@@ -35,6 +35,7 @@ mod query;
 mod rate_limiter;
 mod refusal;
 mod response;
+mod text;
 
 mod deposit;
 mod outlive;

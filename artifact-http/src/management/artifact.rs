@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 
-use artifact_backend::UriPrefix;
-use artifact_store::{ArtifactId, FileLocation, FileName, Hold, Principal, Row};
+use artifact_backend::{ArtifactUri, UriPrefix};
+use artifact_store::{
+    ArtifactId, CollectionId, FileLocation, FileName, Hold, Principal, Row, Sha256Digest, Timestamp,
+};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
@@ -21,6 +23,7 @@ use crate::problem::Problem;
 use crate::request::AuthorizedRequest;
 use crate::response;
 use crate::router::Service;
+use crate::text::Text;
 
 /// An artifact, without its bytes.
 #[derive(Serialize, JsonSchema)]
@@ -28,10 +31,10 @@ use crate::router::Service;
 pub(crate) struct ArtifactBody<'r> {
     /// The name to fetch the artifact by. Opaque.
     #[schemars(extend("examples" = [URI]))]
-    artifacts_uri: String,
+    artifacts_uri: Text<ArtifactUri>,
     /// The name of the artifact in the paths of management.
     #[schemars(extend("examples" = [ARTIFACT]))]
-    id: String,
+    id: Text<ArtifactId>,
     #[schemars(with = "schemas::ExperimentField")]
     experiment: &'r str,
     #[schemars(extend("examples" = [12345]))]
@@ -43,17 +46,17 @@ pub(crate) struct ArtifactBody<'r> {
     file_name: Option<&'r str>,
     /// The SHA-256 of the bytes in hexadecimal.
     #[schemars(extend("examples" = [schemas::SHA256]))]
-    sha256: String,
+    sha256: Text<Sha256Digest>,
     #[schemars(with = "schemas::Principal")]
     created_by: &'r str,
     #[schemars(with = "schemas::Time")]
-    created_at: String,
+    created_at: Text<Timestamp>,
     /// When the artifact may be removed, if its depositor said so. Otherwise the retention of the experiment counts.
     #[schemars(extend("format" = "date-time"))]
-    expires_at: Option<String>,
+    expires_at: Option<Text<Timestamp>>,
     /// The collection of which the artifact is a file, for its depositor and administrators.
     #[schemars(extend("examples" = [null]))]
-    collection: Option<String>,
+    collection: Option<Text<CollectionId>>,
     /// Its name there.
     #[schemars(extend("examples" = [null]))]
     path: Option<String>,
@@ -81,16 +84,16 @@ struct InfoBody<'r> {
 impl<'r> ArtifactBody<'r> {
     pub(crate) fn new(row: &'r Row, prefix: &UriPrefix) -> Self {
         Self {
-            artifacts_uri: prefix.uri(row.id).to_string(),
-            id: row.id.to_string(),
+            artifacts_uri: Text(prefix.uri(row.id)),
+            id: Text(row.id),
             experiment: row.experiment.as_str(),
             size_bytes: row.size,
             content_type: row.content_type.as_str(),
             file_name: row.file_name.as_ref().map(FileName::as_str),
-            sha256: row.sha256.to_string(),
+            sha256: Text(row.sha256),
             created_by: row.created_by.as_str(),
-            created_at: row.created_at.to_string(),
-            expires_at: row.expires_at.map(|time| time.to_string()),
+            created_at: Text(row.created_at),
+            expires_at: row.expires_at.map(Text),
             collection: None,
             path: None,
         }
@@ -98,7 +101,7 @@ impl<'r> ArtifactBody<'r> {
 
     /// Adds where the artifact is, if it is a file of a collection.
     pub(crate) fn located(mut self, location: Option<&FileLocation>) -> Self {
-        self.collection = location.map(|found| found.collection.to_string());
+        self.collection = location.map(|found| Text(found.collection));
         self.path = location.map(|found| found.path.to_string());
         self
     }

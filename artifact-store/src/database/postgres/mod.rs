@@ -273,7 +273,7 @@ impl SqlDatabase for PostgresDatabase {
     const SELECT_KEY: &'static str = keys::SELECT;
     const SELECT_LOCATIONS: &'static str = "\
         SELECT id, collection, name FROM collection_files \
-        WHERE EXISTS (SELECT FROM collection_files) AND state = 0 AND id = ANY (ARRAY(SELECT decode(given, 'hex') FROM jsonb_array_elements_text($1::text::jsonb) AS given))";
+        WHERE state = 0 AND id = ANY (ARRAY(SELECT decode(given, 'hex') FROM jsonb_array_elements_text($1::text::jsonb) AS given))";
     const SHARING: &'static SharingStatements = sharing::STATEMENTS;
 
     async fn query_in<R: Record>(

@@ -9,6 +9,9 @@ use super::records::{Columns, Decoder, Record};
 use crate::collections::{CollectionId, FileLocation};
 use crate::error::{Operation, Result};
 
+/// Whether there is a file in any collection.
+pub(super) const ANY: &str = "SELECT EXISTS (SELECT 1 FROM collection_files)";
+
 /// Returns ids as the parameter of a statement: an array in JSON. It is written by hand, because each page of a list needs one with
 /// up to 1,000 ids.
 pub(super) fn param(ids: &[ArtifactId]) -> Param {

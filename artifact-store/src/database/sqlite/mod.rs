@@ -197,10 +197,9 @@ impl SqliteDatabase {
 impl SqlDatabase for SqliteDatabase {
     const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
     const SELECT_KEY: &'static str = keys::SELECT;
-    // A store without collections does not read the ids.
     const SELECT_LOCATIONS: &'static str = "\
-        SELECT id, collection, name FROM collection_files WHERE id IN (SELECT unhex(value) FROM json_each(\
-            CASE WHEN EXISTS (SELECT 1 FROM collection_files) THEN $1 ELSE '[]' END)) AND state = 0";
+        SELECT id, collection, name FROM collection_files \
+        WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND state = 0";
     const SHARING: &'static SharingStatements = sharing::STATEMENTS;
 
     async fn query_in<R: Record>(

@@ -16,6 +16,7 @@ use crate::collections::{
 };
 use crate::database::sql::catalog::new_row;
 use crate::database::sql::locations::{self, LocationRecord};
+use crate::database::sql::records::FlagRecord;
 use crate::database::sql::{Command, Lane, SqlDatabase, params};
 use crate::digests::ChunkDigests;
 use crate::error::{Operation, Result};
@@ -111,10 +112,15 @@ impl<D: SqlDatabase> CollectionCatalog for D {
     }
 
     async fn locations(&self, artifacts: &[ArtifactId]) -> Result<Vec<FileLocation>> {
-        let lane = match artifacts {
-            [_] => Lane::Lookup,
-            _ => Lane::List,
-        };
+        let mut lane = Lane::Lookup;
+        if artifacts.len() > 1 {
+            // Most stores have no collections. Then the ids need not become a parameter.
+            let any = self.query_one(Operation::Collection, locations::ANY, params![]);
+            if !matches!(any.await?, Some(FlagRecord(true))) {
+                return Ok(Vec::new());
+            }
+            lane = Lane::List;
+        }
         let params = [locations::param(artifacts)];
         let records = self.query_in(lane, Operation::Collection, D::SELECT_LOCATIONS, params);
         let records = records.await?.into_iter();
