@@ -461,6 +461,49 @@ mod tests {
         }
     }
 
+    /// Collects the words of each command with each of its options that take a value.
+    fn options(command: &Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        for argument in command.get_arguments() {
+            if let Some(long) = argument.get_long()
+                && argument.get_action().takes_values()
+            {
+                found.push([words, &[format!("--{long}")]].concat());
+            }
+        }
+        for below in command.get_subcommands() {
+            options(
+                below,
+                &[words, &[below.get_name().to_owned()]].concat(),
+                found,
+            );
+        }
+    }
+
+    #[test]
+    fn no_error_about_a_value_is_one_of_the_standard_library() {
+        let mut found = Vec::new();
+        options(&cli::command(), &["artifact".to_owned()], &mut found);
+        assert!(found.len() > 100, "{found:?}");
+        for words in found {
+            for value in ["", "x", "-1", "+1", "0", "1.5", "99999999999999999999"] {
+                let mut words = words.clone();
+                words.last_mut().unwrap().push_str(&format!("={value}"));
+                let Err(error) = load(&cli::command(), &words, &Environment::of(&[])) else {
+                    continue;
+                };
+                let text = error.to_string();
+                for part in [
+                    "digit found",
+                    "parse integer",
+                    "target type",
+                    "non-zero type",
+                ] {
+                    assert!(!text.contains(part), "{words:?}: {text}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_secret_as_a_flag_is_rejected_without_repeating_it() {
         let error = load_serve(&["--admin-token", "canary"], &[]).unwrap_err();
