@@ -487,7 +487,8 @@ mod tests {
         for words in found {
             for value in ["", "x", "-1", "+1", "0", "1.5", "99999999999999999999"] {
                 let mut words = words.clone();
-                words.last_mut().unwrap().push_str(&format!("={value}"));
+                let option = words.pop().unwrap();
+                words.push(format!("{option}={value}"));
                 let Err(error) = load(&cli::command(), &words, &Environment::of(&[])) else {
                     continue;
                 };
