@@ -16,8 +16,10 @@ mod queue;
 mod recovery;
 mod rotation;
 
+mod chains;
 mod damage;
 mod scan;
+mod select;
 mod verify;
 
 #[cfg(test)]
@@ -30,4 +32,5 @@ pub use hash::{InvalidLineHash, LineHash};
 pub use kind::{AuditKind, AuditOutcome};
 pub use log::{AuditHead, AuditLog, Recorded};
 pub use options::{AuditOptions, AuditSync, OnFailure};
+pub use select::{LineFilter, SelectReport, select_lines};
 pub use verify::{ChainReport, VerifyReport, verify_files};

@@ -146,7 +146,7 @@ impl Scan {
 }
 
 /// Skips the rest of a line. Returns its length, and whether it has an end.
-fn skip_line(reader: &mut dyn BufRead) -> io::Result<(u64, bool)> {
+pub(crate) fn skip_line(reader: &mut dyn BufRead) -> io::Result<(u64, bool)> {
     let mut skipped = 0;
     loop {
         let chunk = reader.fill_buf()?;

@@ -1,15 +1,15 @@
 //! Checks the files of audit logs.
 
-use std::collections::{BTreeMap, HashSet};
-use std::io::{self, BufRead, BufReader, Read};
+use std::collections::HashSet;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use crate::append_file;
+use crate::chains::Chains;
 use crate::damage::{Damage, DamageKind};
 use crate::error::AuditError;
 use crate::hash::LineHash;
-use crate::line::{MAX_LINE, ParsedLine};
-use crate::recovery::{LOCK, TORN};
+use crate::line::MAX_LINE;
 use crate::scan::Scan;
 
 /// What a check found.
@@ -75,29 +75,19 @@ pub struct ChainReport {
 /// # }
 /// ```
 pub fn verify_files(paths: &[PathBuf], heads: &[LineHash]) -> Result<VerifyReport, AuditError> {
-    let mut chains: BTreeMap<String, Vec<(u64, &PathBuf)>> = BTreeMap::new();
-    let mut skipped = Vec::new();
-    for path in paths {
-        if is_side_file(path).map_err(|error| AuditError::io(path, error))? {
-            skipped.push(path.clone());
-            continue;
-        }
-        let (chain, seq) = first_line(path).map_err(|error| AuditError::io(path, error))?;
-        chains.entry(chain).or_default().push((seq, path));
-    }
+    let Chains { files, skipped } = Chains::of(paths)?;
     let mut missing: HashSet<_> = heads.iter().copied().collect();
     let mut report = VerifyReport {
         chains: Vec::new(),
         damages: Vec::new(),
         skipped,
     };
-    for (chain, mut files) in chains {
-        files.sort();
+    for (chain, files) in files {
         let mut scan = Scan {
             heads: missing,
             ..Scan::default()
         };
-        for (_, path) in &files {
+        for path in &files {
             read(&mut scan, path).map_err(|error| AuditError::io(path, error))?;
         }
         missing = scan.heads;
@@ -123,28 +113,6 @@ pub fn verify_files(paths: &[PathBuf], heads: &[LineHash]) -> Result<VerifyRepor
     Ok(report)
 }
 
-/// Returns whether a file is one that a writer leaves beside its log: by its name, and because it has no line. So a name
-/// cannot hide lines from a check.
-fn is_side_file(path: &Path) -> io::Result<bool> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if !name.ends_with(LOCK) && !is_torn(&name) {
-        return Ok(false);
-    }
-    let mut line = Vec::new();
-    let file = append_file::open_to_read(path)?;
-    BufReader::new(file.take(MAX_LINE as u64 + 1)).read_until(b'\n', &mut line)?;
-    Ok(!line.ends_with(b"\n"))
-}
-
-/// Returns whether a name ends as that of a file with an incomplete line does.
-fn is_torn(name: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let numbers = name
-        .rsplit_once(TORN)
-        .and_then(|(_, end)| end.split_once('-'));
-    numbers.is_some_and(|(lines, number)| is_number(lines) && is_number(number))
-}
-
 fn read(scan: &mut Scan, path: &Path) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(MAX_LINE, append_file::open_to_read(path)?);
     if reader.fill_buf()?.is_empty() {
@@ -158,16 +126,4 @@ fn read(scan: &mut Scan, path: &Path) -> io::Result<()> {
     }
     scan.read(&path.display().to_string(), &mut reader)?;
     Ok(())
-}
-
-/// Returns the id of the chain of a file, and the number of its first line.
-fn first_line(path: &Path) -> io::Result<(String, u64)> {
-    let mut line = Vec::new();
-    let file = append_file::open_to_read(path)?;
-    BufReader::new(file.take(MAX_LINE as u64)).read_until(b'\n', &mut line)?;
-    let parsed = ParsedLine::parse(line.trim_ascii_end());
-    let found = parsed
-        .as_ref()
-        .and_then(|parsed| Some((parsed.chain_of_first()?.to_owned(), parsed.seq)));
-    Ok(found.unwrap_or_else(|| ("-".to_owned(), 0)))
 }

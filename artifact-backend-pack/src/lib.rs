@@ -12,4 +12,4 @@ mod sync;
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 pub use artifact_backend_config::PackConfig;
 #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
-pub use linux::{PackBackend, PackScrubReport};
+pub use linux::{PackBackend, PackFinding, PackProblem, PackScrubReport, RootReport, check_root};

@@ -65,7 +65,7 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Returns a body of this size whose bytes cannot be seen.
+    /// Returns a body of this size that does not show how much of it is on the way.
     pub(crate) fn of_size(bytes: u64) -> Self {
         Self {
             bytes,
@@ -73,7 +73,7 @@ impl Body {
         }
     }
 
-    /// Returns whether it can be seen which bytes are on the way.
+    /// Returns whether the body shows which bytes are on the way.
     pub(crate) fn is_visible(&self) -> bool {
         self.payload.is_some()
     }

@@ -87,11 +87,43 @@ pub(crate) fn sentence(error: &anyhow::Error) -> Option<String> {
     Some(chain(error.as_ref()))
 }
 
-/// Returns an error and all its causes in one line.
+/// Returns an error and all its causes in one line. A cause that says nothing new is left out: the detail of a response often has the
+/// words that the client has for its status.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    let mut line = String::new();
+    for cause in causes.map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::sentence;
+
+    #[test]
+    fn a_cause_that_says_nothing_new_is_left_out() {
+        for (outer, cause, expected) in [
+            (
+                "fetch: there is no such artifact (status 404)",
+                "there is no such artifact",
+                "fetch: there is no such artifact (status 404)",
+            ),
+            (
+                "fetch: there is no such artifact (status 404)",
+                "there is no file with this name in it",
+                "fetch: there is no such artifact (status 404): there is no file with this name in it",
+            ),
+        ] {
+            let error = anyhow!(cause).context(outer);
+            assert_eq!(sentence(&error).as_deref(), Some(expected));
+        }
+    }
 }

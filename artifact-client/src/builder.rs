@@ -189,6 +189,7 @@ impl ClientBuilder {
             // A proxy from the environment cannot reach this machine's loopback.
             http = http.no_proxy();
         }
+        let is_on_socket = socket.is_some();
         #[cfg(unix)]
         if let Some(path) = socket {
             http = http.unix_socket(path);
@@ -202,6 +203,7 @@ impl ClientBuilder {
             http,
             experiment_url: experiment_url(&binding.base_path),
             management_url: experiment_url(&binding.management_path),
+            is_on_socket,
             experiment: experiment_header,
             binding: Arc::new(binding),
             credential,

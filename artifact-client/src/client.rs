@@ -26,6 +26,8 @@ pub(crate) struct Inner {
     pub(crate) experiment_url: Url,
     /// The URL of the experiment for management.
     pub(crate) management_url: Url,
+    /// Whether the server is on a Unix socket. The host in the URLs is then a placeholder.
+    pub(crate) is_on_socket: bool,
     pub(crate) experiment: HeaderValue,
     pub(crate) binding: Arc<Binding>,
     pub(crate) credential: Credential,
@@ -123,6 +125,12 @@ impl Client {
         let mut inner = Inner::clone(&self.0);
         inner.credential = Credential::none();
         Self::from_inner(inner)
+    }
+
+    /// Returns whether a URL has the host that this client made up because its server is on a Unix socket.
+    pub(crate) fn has_placeholder_host(&self, url: &str) -> bool {
+        let origin = self.server_url().origin();
+        self.0.is_on_socket && Url::parse(url).is_ok_and(|url| url.origin() == origin)
     }
 
     /// Returns a URL of the server.

@@ -29,7 +29,7 @@ use crate::upload::{EncryptedUpload, STEP};
 ///
 /// The errors of the inner backend, and [`Corrupt`](artifact_backend::ErrorKind::Corrupt) for every blob that is not, bit for
 /// bit, what this layer stored under that id with one of the keys. No wrong byte is delivered before this error. A blob whose
-/// key is missing is `Corrupt` too, because it cannot be told from a blob that was changed.
+/// key is missing is `Corrupt` too, because it cannot be distinguished from a blob that was changed.
 ///
 /// [`stat`](ArtifactBackend::stat) and [`list`](ArtifactInventory::list) read no bytes. They compute the size from the
 /// stored length, so they report the wrong size of a blob that was cut to another possible length; a read finds that.

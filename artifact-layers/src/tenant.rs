@@ -38,7 +38,7 @@ const LIST_READS: usize = 16;
 ///   tenant, and no sweep removes a blob or the data of a live upload. `probe` and `close` are those of the whole
 ///   backend too.
 ///
-/// A number is not a secret, and the layer encrypts nothing: who can read the storage can read all tenants, and
+/// A number is not a secret, and the layer encrypts nothing: anyone who can read the storage can read all tenants, and
 /// see which blobs belong to one.
 ///
 /// # Costs

@@ -5,4 +5,5 @@
 mod model;
 mod restart;
 mod rotation;
+mod select;
 mod support;

@@ -94,7 +94,7 @@ fn check(written: &Written, number: usize, tail: Tail, disk: &[u8]) {
     let (at, frame) = &written.frames[number];
     let (found, recovery) = recover_damaged(disk, disk.len() as u64);
     if number == 2 && tail == Tail::Nothing {
-        // It cannot be told from a torn frame.
+        // It cannot be distinguished from a torn frame.
         assert_eq!(recovery.end().offset as usize, *at);
         assert_eq!(found, without(written, &[number]));
         assert!(recovery.lost().is_empty() && recovery.damaged().is_empty());

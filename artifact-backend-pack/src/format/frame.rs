@@ -155,6 +155,12 @@ struct Header {
     checksum: u64,
 }
 
+impl Header {
+    fn table_bytes(&self) -> usize {
+        HEADER_BYTES + self.records * ENTRY_BYTES
+    }
+}
+
 fn parse_header(bytes: &[u8], at: Position) -> Option<Header> {
     let mut fields = Fields(bytes.get(..HEADER_BYTES)?);
     let fits = fields.take::<8>()? == MAGIC
@@ -224,9 +230,20 @@ pub struct Checked {
 
 /// Checks the header and the entries of a frame, but not the bytes of its blobs, which may have been punched out.
 pub fn check_entries(bytes: &[u8], at: Position) -> Option<Checked> {
+    let checked = check_table(bytes, at)?;
+    (bytes.len() >= checked.length).then_some(checked)
+}
+
+/// Returns the length in bytes of the header and the entries of the frame at this position, from its first block. `None` if no frame
+/// begins here.
+pub fn table_bytes(first_block: &[u8], at: Position) -> Option<usize> {
+    parse_header(first_block, at).map(|header| header.table_bytes())
+}
+
+/// Checks the header and the entries of a frame. Only their [bytes](table_bytes) are needed.
+pub fn check_table(bytes: &[u8], at: Position) -> Option<Checked> {
     let header = parse_header(bytes, at)?;
-    let bytes = bytes.get(..header.length)?;
-    let (table, _) = bytes[HEADER_BYTES..].split_at(header.records * ENTRY_BYTES);
+    let table = bytes.get(HEADER_BYTES..header.table_bytes())?;
     let sum = checksum(&[&bytes[..CHECKSUM_AT], table]);
     if sum != header.checksum && !planted(Mutant::EntriesAreNotChecked) {
         return None;

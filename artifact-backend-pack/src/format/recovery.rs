@@ -11,7 +11,7 @@ use super::mutant::{Mutant, planted};
 /// leaves at most one frame that is not valid, and no frame or mark behind it. If there is one behind it, the frame was durable
 /// once, so it was acknowledged and then damaged: it is reported, and reading goes on behind it.
 ///
-/// What a crash left in place of the last frame cannot be told from a damaged last frame without a mark. It was in flight, or the
+/// What a crash left in place of the last frame cannot be distinguished from a damaged last frame without a mark. It was in flight, or the
 /// process ended between its sync and the write of the mark, or the mark is lost too.
 #[derive(Debug)]
 pub struct Recovery {

@@ -16,6 +16,7 @@ mod pool;
 mod queue;
 mod request;
 mod root;
+mod root_check;
 mod scrub;
 mod seal;
 mod segment;
@@ -26,4 +27,5 @@ mod sys;
 mod upload;
 
 pub use backend::PackBackend;
+pub use root_check::{PackFinding, PackProblem, RootReport, check_root};
 pub use scrub::PackScrubReport;

@@ -108,7 +108,7 @@ impl OpenSegment {
     /// The next frame overwrites it.
     pub(crate) fn write_mark(&mut self) {
         let end = self.log.end();
-        // Without a mark, damage of the last frame cannot be told from a crash. Nothing else depends on it.
+        // Without a mark, damage of the last frame cannot be distinguished from a crash. Nothing else depends on it.
         let written = sys::write_all(&self.file.file, &frame::mark(end), end.offset.into());
         self.is_marked = written.is_ok();
     }

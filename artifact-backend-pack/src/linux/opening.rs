@@ -21,7 +21,7 @@ use crate::linux::open_segment::{Damage, OpenSegment, first_frame, is_unused};
 use crate::linux::root::{Root, head_name};
 use crate::linux::seal::seal;
 use crate::linux::segment::{self, Sealed, SegmentFile};
-use crate::linux::sys;
+use crate::linux::sys::{self, SysResult};
 
 /// The segments of a root.
 #[derive(Debug)]
@@ -179,6 +179,23 @@ fn read_footer(file: &File, number: u32, size: u64) -> Result<Option<(Footer, Fi
     Ok(Some((footer, filter)))
 }
 
+/// Reads the frames of a segment up to `end`. Returns what is known of them, and the entries of those that count.
+pub(crate) fn recover_frames(
+    file: &File,
+    header: Header,
+    end: u64,
+) -> SysResult<(Recovery, Vec<Entry>)> {
+    let mut recovery = Recovery::new(first_frame(header), end);
+    let mut entries = Vec::new();
+    let mut buffer = Vec::new();
+    while let Some((at, length)) = recovery.wants() {
+        buffer.resize(length, 0);
+        sys::read_exact(file, &mut buffer, at)?;
+        entries.extend(recovery.feed(&buffer).into_iter().flatten());
+    }
+    Ok((recovery, entries))
+}
+
 /// The last segment after its recovery.
 struct Recovered {
     /// `None` if it was sealed.
@@ -210,14 +227,7 @@ fn recover(
         return Err(corrupt(number, "has no valid header"));
     };
     let good = cut.unwrap_or(size).min(size);
-    let mut recovery = Recovery::new(first_frame(header), good);
-    let mut entries: Vec<Entry> = Vec::new();
-    let mut buffer = Vec::new();
-    while let Some((at, length)) = recovery.wants() {
-        buffer.resize(length, 0);
-        sys::read_exact(&file, &mut buffer, at).map_err(&read)?;
-        entries.extend(recovery.feed(&buffer).into_iter().flatten());
-    }
+    let (recovery, entries) = recover_frames(&file, header, good).map_err(&read)?;
     let end = recovery.end();
     if let Some(cut) = cut
         && u64::from(end.offset) < cut

@@ -83,9 +83,7 @@ impl LockedRoot {
             .check_trusted()
             .map_err(|error| misconfigured(format!("the root {error}")))?;
         if !sys::try_lock(&folder).map_err(fail("lock the root"))? {
-            return Err(Error::new(ErrorKind::Unavailable, Operation::Open).with_detail(
-                "the root is open already, and only one process can use it; stop the other one first",
-            ));
+            return Err(in_use());
         }
         let is_new = !read_marker(folder.as_fd())?;
         if is_new {
@@ -127,7 +125,7 @@ impl LockedRoot {
 }
 
 /// Returns whether the root has the marker of this layout.
-fn read_marker(root: BorrowedFd<'_>) -> Result<bool> {
+pub(crate) fn read_marker(root: BorrowedFd<'_>) -> Result<bool> {
     let fail = |errno| failed(Operation::Open, None, "read the format marker", errno);
     let file = match sys::open_file(root, MARKER, OFlags::RDONLY) {
         Ok(file) => file,
@@ -297,6 +295,13 @@ impl Root {
     pub(crate) fn is_alive(&self) -> bool {
         sys::is_linked(&self.segments) == Ok(true)
     }
+}
+
+/// The error of a root that a process has open.
+pub(crate) fn in_use() -> Error {
+    Error::new(ErrorKind::Unavailable, Operation::Open).with_detail(
+        "the root is open already, and only one process can use it; stop the other one first",
+    )
 }
 
 /// The error of every operation after a failed sync.

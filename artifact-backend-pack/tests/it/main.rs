@@ -17,4 +17,5 @@ mod damaged_frames;
 mod fuzz_replay;
 mod maintenance;
 mod opening;
+mod root_check;
 mod world;

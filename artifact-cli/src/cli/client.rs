@@ -44,13 +44,13 @@ pub(super) enum ClientCommand {
     /// Set how much the experiment or a worker may store, and show how much of it is used
     #[command(subcommand, disable_help_subcommand = true)]
     Quota(QuotaCommand),
-    /// Register workers, list them, give them new credentials
+    /// Create workers, list them, give them new credentials
     #[command(subcommand, disable_help_subcommand = true)]
     Worker(WorkerCommand),
     /// Create and change groups; members of the group named admins may read every artifact
     #[command(subcommand, disable_help_subcommand = true)]
     Group(GroupCommand),
-    /// Register named administrators, list them, give them new credentials
+    /// Create named administrators, list them, give them new credentials
     #[command(subcommand, disable_help_subcommand = true)]
     Administrator(AdministratorCommand),
     /// Print the id of the worker or named administrator that the credential belongs to

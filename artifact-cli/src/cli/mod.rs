@@ -52,7 +52,7 @@ enum Command {
     #[command(flatten)]
     Maintenance(MaintenanceCommand),
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
-    /// Check audit logs
+    /// Check audit logs, and find lines in them
     #[command(subcommand, disable_help_subcommand = true)]
     Audit(AuditCommand),
     #[command(flatten)]

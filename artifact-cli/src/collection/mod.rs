@@ -18,7 +18,7 @@ pub(crate) use self::command::CollectionCommand;
 pub(crate) use self::get::fetch_all;
 pub(crate) use self::list::list_folder;
 pub(crate) use self::put::{FilesDeposit, Target, deposit, title_of};
-pub(crate) use self::reference::{find, find_any, split};
+pub(crate) use self::reference::{find, split};
 
 pub(crate) async fn run(context: &ClientContext, command: CollectionCommand) -> Result<()> {
     until_interrupted(dispatch(context, command)).await

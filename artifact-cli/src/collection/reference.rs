@@ -42,7 +42,7 @@ pub(crate) async fn find(context: &ClientContext, collection: &str) -> Result<St
 }
 
 /// Returns the id of the collection with an id or a title, if there is one with the title.
-pub(crate) async fn find_any(context: &ClientContext, collection: &str) -> Result<Option<String>> {
+async fn find_any(context: &ClientContext, collection: &str) -> Result<Option<String>> {
     if is_id(collection) {
         return Ok(Some(collection.to_owned()));
     }

@@ -20,7 +20,7 @@ async fn run(context: &ClientContext, command: AdministratorCommand) -> Result<(
     let client = &context.client;
     let explain = |error| context.explain(error);
     match command {
-        AdministratorCommand::Register {
+        AdministratorCommand::Create {
             name,
             expires_in,
             output,
@@ -33,7 +33,7 @@ async fn run(context: &ClientContext, command: AdministratorCommand) -> Result<(
             let registered = client.register_administrator(&new).await;
             output.write(&issued(&registered.map_err(explain)?)?)
         }
-        AdministratorCommand::Token {
+        AdministratorCommand::Reissue {
             administrator,
             expires_in,
             output,
@@ -61,7 +61,7 @@ async fn run(context: &ClientContext, command: AdministratorCommand) -> Result<(
             let mut all = all.iter();
             all.try_for_each(|each| print::line(&each.administrator_id, Some(&each.name)))
         }
-        AdministratorCommand::Info {
+        AdministratorCommand::Show {
             administrator,
             json: Json { json },
         } => {
@@ -84,7 +84,7 @@ fn issued(registered: &RegisteredAdministrator) -> Result<IssuedCredential<'_>> 
     } = registered;
     let (id, again) = (
         &administrator.administrator_id,
-        "artifact administrator token",
+        "artifact administrator reissue",
     );
     IssuedCredential::new(id, registration_token, administrator, again)
 }

@@ -1,4 +1,7 @@
 //! The arguments of `artifact worker`, `artifact group` and `artifact administrator`.
+//!
+//! Every subject has the same verbs: `create`, `list`, `show`, `delete`, and `reissue` and `revoke` for credentials. Verbs of earlier
+//! versions are hidden aliases.
 
 use std::path::PathBuf;
 
@@ -9,8 +12,9 @@ use crate::settings::{Period, text};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
-    /// Register a worker and print its credential, which is shown only now
-    Add {
+    /// Create a worker and print its credential, which is shown only now
+    #[command(alias = "add")]
+    Create {
         /// Name for people; several workers may have the same name
         #[arg(long, value_name = "NAME", value_parser = text)]
         name: Option<String>,
@@ -78,7 +82,8 @@ pub(crate) struct CredentialOutput {
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
     /// Create a group and print its id
-    Add {
+    #[command(alias = "add")]
+    Create {
         /// Name for people; several groups may have the same name
         #[arg(long, value_name = "NAME", value_parser = text)]
         name: Option<String>,
@@ -131,8 +136,9 @@ pub(crate) struct Membership {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdministratorCommand {
-    /// Register an administrator and print its credential, which is shown only now
-    Register {
+    /// Create an administrator and print its credential, which is shown only now
+    #[command(alias = "register")]
+    Create {
         /// Name for people; several administrators may have the same name
         #[arg(value_name = "NAME", value_parser = text)]
         name: String,
@@ -148,7 +154,8 @@ pub(crate) enum AdministratorCommand {
         json: Json,
     },
     /// Show an administrator, and when its credential expires
-    Info {
+    #[command(alias = "info")]
+    Show {
         /// Id of the administrator
         #[arg(value_name = "ADMINISTRATOR", value_parser = text)]
         administrator: String,
@@ -156,7 +163,8 @@ pub(crate) enum AdministratorCommand {
         json: Json,
     },
     /// Give an administrator a new credential and print it; the old one becomes invalid at once
-    Token {
+    #[command(alias = "token")]
+    Reissue {
         /// Id of the administrator
         #[arg(value_name = "ADMINISTRATOR", value_parser = text)]
         administrator: String,
@@ -166,7 +174,7 @@ pub(crate) enum AdministratorCommand {
         #[command(flatten)]
         output: CredentialOutput,
     },
-    /// Make the credential of an administrator invalid at once; `artifact administrator token` gives it a new one
+    /// Make the credential of an administrator invalid at once; `artifact administrator reissue` gives it a new one
     Revoke {
         /// Id of the administrator
         #[arg(value_name = "ADMINISTRATOR", value_parser = text)]

@@ -17,7 +17,7 @@ async fn run(context: &ClientContext, command: GroupCommand) -> Result<()> {
     let client = &context.client;
     let explain = |error| context.explain(error);
     match command {
-        GroupCommand::Add {
+        GroupCommand::Create {
             name,
             members,
             json: Json { json },

@@ -44,7 +44,7 @@ async fn run(context: &ClientContext, command: WorkerCommand) -> Result<()> {
     let client = &context.client;
     let explain = |error| context.explain(error);
     match command {
-        WorkerCommand::Add {
+        WorkerCommand::Create {
             name,
             labels,
             expires_in,
@@ -89,7 +89,7 @@ async fn run(context: &ClientContext, command: WorkerCommand) -> Result<()> {
             json: Json { json },
         } => {
             let worker = match client.worker_info(&worker).await {
-                // A server without these endpoints does not tell when a token expires.
+                // A server without these endpoints does not say when a token expires.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     client.read_worker(&worker).await
                 }

@@ -1,6 +1,6 @@
 //! The arguments of the commands of maintenance.
 
-use std::num::NonZero;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use artifact_store::{BackendUrl, DatabaseUrl};
@@ -19,7 +19,7 @@ pub(crate) enum MaintenanceCommand {
     /// Read every stored byte and compare it with its row, also while servers run
     Scrub(ScrubArguments),
     /// Check that the database and the blobs belong together, and the modes, owners and names of the files, also while
-    /// servers run
+    /// servers run. Of a root of `pack:`, which needs its server stopped, also the seals, indexes and frames of the segments
     Verify(VerifyArguments),
     /// Look at everything that a server needs: settings, limits, folders, file systems, database, clock and bucket. Says what each
     /// finding means and what to do, and changes nothing, also while servers run
@@ -51,7 +51,7 @@ pub(crate) struct GcArguments {
     pub(crate) many_orphans: bool,
 
     /// Remove at most N rows or blobs per second
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = settings::whole_number)]
     pub(crate) rate: Option<u64>,
 
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub(crate) struct ScrubArguments {
     pub(crate) rate: Option<ByteSize>,
 
     /// Continue after this position, which an earlier scrub printed
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = settings::whole_number)]
     pub(crate) after: u64,
 
     /// Record the digests of the chunks of artifacts that older versions stored without them, once their bytes were
@@ -129,15 +129,15 @@ pub(crate) struct BackupArguments {
     pub(crate) to: BackendUrl,
 
     /// Keep the N newest snapshots, and remove the older ones with the blobs that only they need [default: keep all]
-    #[arg(long, value_name = "N")]
-    pub(crate) keep: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = settings::at_least_one)]
+    pub(crate) keep: Option<NonZeroUsize>,
 
     /// Write nothing. Read the backup back and compare every blob with its row
     #[arg(long, conflicts_with_all = ["keep", "dry_run"])]
     pub(crate) verify: bool,
 
     /// Verify this snapshot [default: all]
-    #[arg(long, value_name = "N", requires = "verify")]
+    #[arg(long, value_name = "N", requires = "verify", value_parser = settings::whole_number)]
     pub(crate) snapshot: Option<u64>,
 
     /// Read at most N bytes per second, for example 50MiB
@@ -164,7 +164,7 @@ pub(crate) struct RestoreArguments {
     pub(crate) list: bool,
 
     /// Restore this snapshot [default: the newest]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = settings::whole_number)]
     pub(crate) snapshot: Option<u64>,
 
     /// Leave out artifacts whose blob is damaged in the backup. Their ids count as removed

@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use artifact_backend::ErrorKind;
 use artifact_store::{Backend, Database, PlacedBackend, StoreConfig};
 
 use crate::failure::{setup, setup_from};
@@ -91,9 +92,19 @@ async fn open_halves(plan: &StorePlan<'_>, no_color: bool) -> Result<(Database, 
     let opened = settings.backend.open_with(bucket::options(settings)).await;
     let backend = opened.map_err(|error| {
         let name = plan.sources.name("backend");
+        if settings.backend.scheme() == "pack" && error.kind() == ErrorKind::Unavailable {
+            return in_use(error, &name);
+        }
         setup_from(error, format!("{name} cannot be used"))
     })?;
     Ok((database, backend))
+}
+
+/// Returns the error of a root of segments that another process has open. `name` is what the user knows it by.
+fn in_use(error: artifact_backend::Error, name: &str) -> anyhow::Error {
+    let sentence = "cannot be used while a server runs, because only one process can open a root of pack:; stop the server, \
+                    then run this command again";
+    setup_from(error, format!("{name} {sentence}"))
 }
 
 /// Refuses a store that only its server has.

@@ -3,8 +3,6 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-#[cfg(feature = "fs")]
-use std::path::PathBuf;
 
 use anyhow::Result;
 #[cfg(feature = "fs")]
@@ -53,8 +51,8 @@ pub(crate) async fn verify(
     let compared = async {
         let (database, backend) = open(&plan, no_color).await?;
         #[cfg(feature = "fs")]
-        if let Some(root) = other_root(&plan, &database).await? {
-            super::verify_files::verify_root(&root, arguments.repair, &mut lines, &mut totals)?;
+        if let Some(other) = other_backend(&plan, &database).await? {
+            super::verify_files::verify_backend(&other, arguments.repair, &mut lines, &mut totals)?;
         }
         compare(&plan, database, &backend).await
     };
@@ -116,9 +114,9 @@ async fn compare(
     Ok(mismatch)
 }
 
-/// Returns the folder of the other backend while the blobs are moved.
+/// Returns the other backend while the blobs are moved, if it is a folder that exists.
 #[cfg(feature = "fs")]
-async fn other_root(plan: &StorePlan<'_>, database: &Database) -> Result<Option<PathBuf>> {
+async fn other_backend(plan: &StorePlan<'_>, database: &Database) -> Result<Option<BackendUrl>> {
     let Some(placement) = placement::read(plan, database).await? else {
         return Ok(None);
     };
@@ -126,9 +124,7 @@ async fn other_root(plan: &StorePlan<'_>, database: &Database) -> Result<Option<
     let both = [Some(placement.current), placement.previous];
     let other = both.into_iter().flatten().find(|url| *url != ours);
     let other = other.and_then(|url| BackendUrl::parse(&url).ok());
-    let other = other.filter(super::verify_files::has_layout);
-    let root = other.and_then(|url| url.path().map(Path::to_owned));
-    Ok(root.filter(|root| root.exists()))
+    Ok(other.filter(|url| url.path().is_some_and(Path::exists)))
 }
 
 fn as_json(totals: &Totals, are_together: Option<bool>) -> Map<String, Value> {

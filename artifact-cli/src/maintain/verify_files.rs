@@ -67,23 +67,15 @@ pub(super) fn verify_files(
     // If the blobs were moved away, the folder may be gone, and the next step says so.
     check.options = repairs;
     let backend = &plan.settings.backend;
-    let root = backend
-        .path()
-        .filter(|root| has_layout(backend) && root.exists());
-    if let Some(root) = root {
-        check.root(root)?;
+    if backend.path().is_some_and(Path::exists) {
+        check.backend(backend)?;
     }
     Ok(())
 }
 
-/// Returns whether a backend is a folder with the layout that is checked here. A folder of segments checks its own when it is opened.
-pub(super) fn has_layout(backend: &BackendUrl) -> bool {
-    backend.scheme() == "file"
-}
-
-/// Checks the folder of another backend.
-pub(super) fn verify_root(
-    root: &Path,
+/// Checks the files of another backend.
+pub(super) fn verify_backend(
+    backend: &BackendUrl,
     repair: bool,
     lines: &mut Lines,
     totals: &mut Totals,
@@ -94,7 +86,7 @@ pub(super) fn verify_root(
         lines,
         totals,
     }
-    .root(root)
+    .backend(backend)
 }
 
 /// A check that runs.
@@ -125,8 +117,86 @@ impl Check<'_> {
         findings: artifact_backend::Result<Vec<LayoutFinding>>,
     ) -> Result<()> {
         self.totals.checked += 1;
+        self.print_all(path, findings)
+    }
+
+    fn print_all(
+        &mut self,
+        path: &Path,
+        findings: artifact_backend::Result<Vec<LayoutFinding>>,
+    ) -> Result<()> {
         for finding in findings.map_err(|error| unchecked(path, error))? {
             self.print(path, &finding);
+        }
+        Ok(())
+    }
+
+    /// Checks the files of a backend, if it has some of its own.
+    fn backend(&mut self, backend: &BackendUrl) -> Result<()> {
+        match (backend.scheme(), backend.path()) {
+            ("file", Some(root)) => self.root(root),
+            #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+            ("pack", Some(root)) => self.root_of_segments(root),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a folder of segments: the modes of its files, then what is in the segments, then the folder of larger blobs.
+    #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+    fn root_of_segments(&mut self, root: &Path) -> Result<()> {
+        // A wrong setting can name any folder of this machine.
+        let is_ours = starts_with(&root.join("artifact-format"), b"artifact-backend-pack ");
+        let given = self.options;
+        if !is_ours {
+            self.options = LayoutOptions::default();
+        }
+        let modes = self.modes_of_segments(root);
+        self.options = given;
+        modes?;
+        let observe = |finding: artifact_backend_pack::PackFinding| {
+            let (what, why) = (finding.problem.as_str(), finding.problem.to_string());
+            self.totals.findings += 1;
+            self.lines
+                .wrong_file(what, &root.join(&finding.path), &why, false);
+        };
+        let report = artifact_backend_pack::check_root(root, observe);
+        let report = report.map_err(|error| {
+            let is_in_use = error.kind() == artifact_backend::ErrorKind::Unavailable;
+            if is_in_use {
+                super::in_use(error, &root.display().to_string())
+            } else {
+                unchecked(root, error)
+            }
+        })?;
+        self.totals.checked += report.checked;
+        let large = root.join("large");
+        if large.exists() {
+            self.root(&large)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the folders and files of segments are private. Counts none of them: the check of what is in them does.
+    #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+    fn modes_of_segments(&mut self, root: &Path) -> Result<()> {
+        let (segments, owner) = (root.join("segments"), owner_of(root)?);
+        for folder in [root, &segments] {
+            if folder.exists() {
+                let findings = check_private_folder(folder, self.options);
+                self.print_all(folder, findings)?;
+            }
+        }
+        let mut names = vec![root.join("artifact-format")];
+        if let Ok(entries) = segments.read_dir() {
+            let entries = entries.filter_map(std::result::Result::ok);
+            names.extend(entries.map(|entry| entry.path()));
+        }
+        names.sort();
+        for file in names {
+            let is_file = file.symlink_metadata().is_ok_and(|found| found.is_file());
+            if is_file {
+                self.print_all(&file, check_private_file(&file, owner, self.options))?;
+            }
         }
         Ok(())
     }

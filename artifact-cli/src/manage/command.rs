@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::Json;
-use crate::settings::{ByteSize, Period, text};
+use crate::settings::{ByteSize, Period, text, whole_number};
 
 /// The arguments of `ls`.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub(crate) struct ListArguments {
     /// List only what was deposited longer ago than this, such as 30d, 12h or 45min
     #[arg(long, value_name = "TIME")]
     pub(super) older_than: Option<Period>,
-    /// List only what was deposited within this time
+    /// List only what was deposited more recently than this
     #[arg(long, value_name = "TIME")]
     pub(super) newer_than: Option<Period>,
     /// List only artifacts of at least this number of bytes, such as 1048576 or 1MiB
@@ -107,8 +107,9 @@ pub(crate) enum QuotaCommand {
         #[command(flatten)]
         json: Json,
     },
-    /// Remove the limits of the experiment or of a worker
-    Remove {
+    /// Delete the quota of the experiment or of a worker, so that nothing limits it
+    #[command(alias = "remove")]
+    Delete {
         #[command(flatten)]
         of: QuotaScope,
     },
@@ -130,9 +131,9 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "BYTES")]
     pub(super) bytes: Option<ByteSize>,
     /// The greatest number of artifacts
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole_number)]
     pub(super) artifacts: Option<u64>,
     /// The greatest number of deposits at the same time, on all servers together
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole_number)]
     pub(super) in_flight: Option<u64>,
 }

@@ -18,9 +18,8 @@ async fn run(
     context: &ClientContext,
     InfoArguments { mut uri, json }: InfoArguments,
 ) -> Result<()> {
-    if let Some((collection, name)) = collection::split(&uri)
-        && let Some(id) = collection::find_any(context, collection).await?
-    {
+    if let Some((collection, name)) = collection::split(&uri) {
+        let id = collection::find(context, collection).await?;
         match name {
             None | Some("") => return collection::print_properties(context, &id, json).await,
             Some(name) => uri = collection::file(context, &id, name).await?.uri,

@@ -56,10 +56,10 @@ async fn run(context: &ClientContext, command: QuotaCommand) -> Result<()> {
             }
             all.iter().try_for_each(|status| output::data(line(status)))
         }
-        QuotaCommand::Remove { of } => {
+        QuotaCommand::Delete { of } => {
             let worker = of.worker.as_deref();
             client.remove_quota(worker).await.map_err(explain)?;
-            output::note(format_args!("removed the quota of {}", whose(worker)));
+            output::note(format_args!("deleted the quota of {}", whose(worker)));
             Ok(())
         }
     }

@@ -19,7 +19,7 @@ pub(crate) fn open(settings: &AuditSettings) -> Result<Option<AuditLog>> {
     path.map(|path| open_file(settings, path)).transpose()
 }
 
-/// Checks that the log of a server can be opened or created, as far as that can be told without doing it.
+/// Checks that the log of a server can be opened or created, as far as that can be known without opening it.
 pub(super) fn check(settings: &AuditSettings, name: &str) -> Result<()> {
     let Some(path) = &settings.audit_log else {
         return Ok(());

@@ -17,8 +17,8 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
-        let factor = match text[digits.len()..].trim() {
+        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let factor = match text[number.len()..].trim() {
             "" | "B" => Some(1),
             "KiB" => Some(1 << 10),
             "MiB" => Some(1 << 20),
@@ -26,7 +26,7 @@ impl FromStr for ByteSize {
             "TiB" => Some(1 << 40),
             _ => None,
         };
-        let bytes = factor.and_then(|factor| digits.parse::<u64>().ok()?.checked_mul(factor));
+        let bytes = factor.and_then(|factor| digits(number)?.checked_mul(factor));
         bytes.map(Self).ok_or_else(|| {
             let text = text.escape_debug();
             format!("must be a number of bytes, such as 104857600 or 100MiB, not '{text}'")
@@ -56,9 +56,22 @@ pub(crate) fn downloads(text: &str) -> Result<NonZeroU32> {
     downloads.ok_or_else(|| format!("must be from 1 to {}, not {number}", u32::MAX))
 }
 
-pub(super) fn whole_number(text: &str) -> Result<u64> {
-    text.parse()
-        .map_err(|_| format!("must be a whole number, not '{}'", text.escape_debug()))
+/// Parses digits.
+pub(crate) fn whole_number(text: &str) -> Result<u64> {
+    digits(text).ok_or_else(|| {
+        let expected = if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+            format!("a whole number of at most {}", u64::MAX)
+        } else {
+            "a whole number".to_owned()
+        };
+        format!("must be {expected}, not '{}'", text.escape_debug())
+    })
+}
+
+/// Parses a number without a sign, which `parse` would accept.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// Parses a time in whole seconds: at least 1, at most a year.
@@ -82,18 +95,15 @@ impl FromStr for Period {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
-        let factor = match text[digits.len()..].trim() {
+        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let factor = match text[number.len()..].trim() {
             "" => Some(1),
             unit => UNITS
                 .iter()
                 .find(|(name, _)| *name == unit)
                 .map(|(_, seconds)| *seconds),
         };
-        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds = factor
-            .filter(|_| is_number)
-            .and_then(|factor| digits.parse::<u64>().ok()?.checked_mul(factor));
+        let seconds = factor.and_then(|factor| digits(number)?.checked_mul(factor));
         let seconds = seconds.ok_or_else(|| {
             let text = text.escape_debug();
             format!("must be a time, such as 30d, 12h, 45min or 90s, not '{text}'")
@@ -124,6 +134,28 @@ pub(super) fn retries(text: &str) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_and_sizes_are_digits() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("+1", None),
+            ("-1", None),
+            ("1.0", None),
+            (" 1", None),
+            ("", None),
+            ("\u{661}", None),
+        ] {
+            assert_eq!(whole_number(text).ok(), number, "{text}");
+            let size = text.parse::<ByteSize>().ok();
+            assert_eq!(size, number.map(ByteSize), "{text}");
+        }
+        let large = whole_number("18446744073709551616").unwrap_err();
+        assert!(large.contains("at most 18446744073709551615"), "{large}");
+    }
 
     #[test]
     fn periods_are_digits_with_or_without_a_unit() {

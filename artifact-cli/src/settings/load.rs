@@ -462,6 +462,34 @@ mod tests {
     }
 
     #[test]
+    fn errors_about_numbers_of_commands_are_sentences() {
+        for (words, expected) in [
+            (
+                &["quota", "set", "--artifacts", "x"][..],
+                "--artifacts must be a whole number, not 'x'",
+            ),
+            (
+                &["quota", "set", "--in-flight", "+1"],
+                "--in-flight must be a whole number, not '+1'",
+            ),
+            (&["gc", "--rate", "x"], "--rate must be a whole number"),
+            (&["scrub", "--after", "x"], "--after must be a whole number"),
+            (
+                &["backup", "--to", "place", "--keep", "0"],
+                "--keep must be 1 or more, not 0",
+            ),
+            (
+                &["restore", "--from", "place", "--snapshot", "x"],
+                "--snapshot must be a whole number, not 'x'",
+            ),
+        ] {
+            let words = ["artifact"].iter().chain(words);
+            let error = load(&cli::command(), words, &Environment::of(&[])).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
     fn a_secret_as_a_flag_is_rejected_without_repeating_it() {
         let error = load_serve(&["--admin-token", "canary"], &[]).unwrap_err();
         let sentence = error.to_string();

@@ -34,7 +34,7 @@ pub(crate) use audit::AuditSettings;
 pub(crate) use client::ClientSettings;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use client::{DEFAULT_EXPERIMENT, DEFAULT_SERVER};
-pub(crate) use common::{ByteSize, Period, downloads, text};
+pub(crate) use common::{ByteSize, Period, downloads, text, whole_number};
 pub(crate) use environment::Environment;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use headings::with_headings;
@@ -47,5 +47,6 @@ pub(crate) use serve::ServeSettings;
 pub(crate) use source::Sources;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use values::{
-    Addressing, AuditFailure, AuditLines, BucketProbe, ListenAddress, LogFormat, backend, database,
+    Addressing, AuditFailure, AuditLines, BucketProbe, ListenAddress, LogFormat, at_least_one,
+    backend, database,
 };

@@ -2,6 +2,7 @@
 //!
 //! An error continues a sentence that starts with the setting's name: "--max-uploads must be 1 or more".
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -102,11 +103,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Parses a whole number of at least 1.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize> {
+    let number = whole_number(text)?;
+    let parsed = usize::try_from(number).ok().and_then(NonZeroUsize::new);
+    parsed.ok_or_else(|| format!("must be 1 or more, not {number}"))
+}
+
 /// Parses a number of things that must be at least 1.
 pub(super) fn count(text: &str) -> Result<usize> {
-    let number = whole_number(text)?;
-    let count = usize::try_from(number).ok().filter(|count| *count > 0);
-    count.ok_or_else(|| format!("must be 1 or more, not {number}"))
+    at_least_one(text).map(NonZeroUsize::get)
 }
 
 /// Parses a number of requests, from 1 to a million.

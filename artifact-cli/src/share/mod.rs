@@ -147,6 +147,12 @@ async fn create_link(
     };
     let period = expires_in.unwrap_or(LINK_LASTS);
     let created = client.create_link(uri, period, max_downloads).await?;
+    if created.has_placeholder_host {
+        output::warn(
+            "the server was reached through its socket and has no public URL, so the link begins with http://localhost; replace \
+             that by the URL under which others reach the server, or set --public-url of the server and make another link",
+        );
+    }
     let url = created.url.expose_secret();
     if as_json {
         let mut value = json!(created.link);

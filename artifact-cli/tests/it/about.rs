@@ -9,7 +9,7 @@ use crate::harness::{artifact, files_below, run};
 const PAGES: [(&str, &str); 4] = [
     ("artifact.1", "artifact\\-put(1)"),
     ("artifact-put.1", "\\-\\-idempotency\\-key"),
-    ("artifact-worker-add.1", "Register a worker"),
+    ("artifact-worker-create.1", "Create a worker"),
     ("artifact-serve.1", "\\-\\-max\\-artifact\\-bytes"),
 ];
 
@@ -107,7 +107,7 @@ fn they_need_no_settings() {
 #[test]
 fn the_command_help_prints_what_the_flag_prints() {
     let folder = tempfile::tempdir().unwrap();
-    for command in [&[][..], &["put"], &["worker", "add"]] {
+    for command in [&[][..], &["put"], &["worker", "create"]] {
         let help = run(artifact(folder.path()).arg("help").args(command)).succeeded();
         let flag = run(artifact(folder.path()).args(command).arg("--help")).succeeded();
         assert_eq!(help.stdout(), flag.stdout());

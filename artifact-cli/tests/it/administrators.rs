@@ -18,7 +18,7 @@ fn with(server: &Server, file: &str, arguments: &[&str]) -> Done {
 }
 
 fn register(server: &Server, name: &str, file: &str) -> String {
-    let arguments = ["administrator", "register", name, "--token-file", file];
+    let arguments = ["administrator", "create", name, "--token-file", file];
     let done = admin(server, &arguments).succeeded();
     done.stdout().trim_end().to_owned()
 }
@@ -32,7 +32,7 @@ fn an_administrator_has_a_credential_of_its_own() {
     assert_eq!(whoami.stdout(), format!("{alice}\n"));
     // In every experiment, and also to register others.
     for experiment in ["default", "other"] {
-        let arguments = ["worker", "add", "--experiment", experiment];
+        let arguments = ["worker", "create", "--experiment", experiment];
         let worker = with(&server, "alice", &arguments).succeeded();
         let worker = worker.stdout().split(':').next().unwrap().to_owned();
         let arguments = ["worker", "show", &worker, "--experiment", experiment];
@@ -40,7 +40,7 @@ fn an_administrator_has_a_credential_of_its_own() {
         let by = format!("by {alice}");
         assert!(shown.stdout().contains(&by), "{}", shown.stdout());
     }
-    let arguments = ["administrator", "register", "Bob", "--expires-in", "1d"];
+    let arguments = ["administrator", "create", "Bob", "--expires-in", "1d"];
     let bob = with(&server, "alice", &arguments).succeeded();
     let (bob, secret) = bob
         .stdout()
@@ -48,7 +48,7 @@ fn an_administrator_has_a_credential_of_its_own() {
         .split_once(':')
         .map(|(id, secret)| (id.to_owned(), secret.to_owned()))
         .unwrap();
-    let info = admin(&server, &["administrator", "info", &bob]).succeeded();
+    let info = admin(&server, &["administrator", "show", &bob]).succeeded();
     let text = info.stdout();
     assert!(
         text.starts_with(&format!("administrator {bob}\nname Bob\ntoken expires ")),
@@ -67,7 +67,7 @@ fn an_administrator_has_a_credential_of_its_own() {
 fn credentials_of_administrators_end_at_once_and_survive_a_restart() {
     let server = Server::start(&[]);
     let alice = register(&server, "Alice", "first");
-    let arguments = ["administrator", "token", &alice, "--token-file", "second"];
+    let arguments = ["administrator", "reissue", &alice, "--token-file", "second"];
     with(&server, "first", &arguments).succeeded();
     let server = Server::start_in(server.stop("TERM"), &[]);
     let refused = with(&server, "first", &["administrator", "list"]);
@@ -83,20 +83,20 @@ fn credentials_of_administrators_end_at_once_and_survive_a_restart() {
         refused.stderr.contains("does not accept the credential"),
         "{refused:?}"
     );
-    let info = admin(&server, &["administrator", "info", &alice]).succeeded();
+    let info = admin(&server, &["administrator", "show", &alice]).succeeded();
     assert!(
         info.stdout().contains("\ntoken revoked\n"),
         "{}",
         info.stdout()
     );
     admin(&server, &["administrator", "delete", &alice]).succeeded();
-    let gone = admin(&server, &["administrator", "info", &alice]);
+    let gone = admin(&server, &["administrator", "show", &alice]);
     assert!(
         gone.stderr.contains("there is no such administrator"),
         "{gone:?}"
     );
     for name in ["admin", " x"] {
-        let refused = admin(&server, &["administrator", "register", name]);
+        let refused = admin(&server, &["administrator", "create", name]);
         assert_eq!(refused.code, Some(1), "{refused:?}");
     }
 }

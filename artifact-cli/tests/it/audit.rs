@@ -4,8 +4,10 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::harness::{Answer, Done, Server, artifact, files_below, read_to_end, run, run_refused};
-use crate::maintained::{age, deposit, fetch};
+use crate::harness::{
+    Answer, Done, Server, artifact, files_below, read_to_end, run, run_refused, run_with,
+};
+use crate::maintained::{age, begin_deposit, deposit, fetch, maintain, totals};
 
 const AUDITED: &[&str] = &["--audit-log", "audit.log", "--gc-interval", "0"];
 
@@ -361,4 +363,122 @@ fn a_command_that_is_refused_leaves_no_file_of_a_log() {
         let is_log = |name: &&String| name.contains("audit.log");
         assert_eq!(names.iter().find(is_log), None);
     }
+}
+
+/// Returns a server with an artifact that expires in a second, and old bytes without a row; and the ids of both.
+fn with_something_to_remove(arguments: &[&str]) -> (Server, String, String) {
+    let mut server = Server::start(&["--gc-interval", "0"]);
+    // Orphans that are more than half of all blobs are kept.
+    for number in 0..3 {
+        deposit(&server, format!("kept {number}").as_bytes());
+    }
+    let put = &mut server.client(&["put", "-", "--expires-in", "1s"]);
+    let put = run_with(put, b"short-lived").succeeded();
+    let expires = put.stdout().trim_end().rsplit('/').next().unwrap();
+    let expires = expires.to_owned();
+    let mut crashed = begin_deposit(&server);
+    server.signal("KILL");
+    server.wait();
+    drop(crashed.database);
+    crashed.client.wait().unwrap();
+    let server = Server::start_in(server.take_folder(), arguments);
+    age(&server, &crashed.id);
+    (server, expires, crashed.id)
+}
+
+/// Checks that both removals have left exactly one line.
+fn assert_removals(found: &[Value], expired: &str, orphan: &str) {
+    for (action, kind, id) in [
+        ("expire", "deletion", expired),
+        ("deleteOrphan", "maintenance", orphan),
+    ] {
+        let lines = actions(found, action);
+        assert_eq!(lines.len(), 1, "{action}: {found:?}");
+        assert_eq!(lines[0]["artifact"], id);
+        assert_eq!(lines[0]["kind"], kind);
+        assert_eq!(lines[0]["outcome"], "done");
+        assert_eq!(lines[0]["principal"], Value::Null);
+    }
+}
+
+#[test]
+fn each_removal_by_the_collector_of_the_server_leaves_a_line() {
+    let arguments = ["--audit-log", "audit.log", "--gc-interval", "1"];
+    let (server, expired, orphan) = with_something_to_remove(&arguments);
+    wait_for(&server, "expire");
+    wait_for(&server, "deleteOrphan");
+    assert_removals(&lines(&server, "audit.log"), &expired, &orphan);
+}
+
+#[test]
+fn each_removal_by_gc_leaves_a_line() {
+    let (server, expired, orphan) = with_something_to_remove(&["--gc-interval", "0"]);
+    server.wait_until("the artifact has expired", || {
+        let dry = maintain(&server, &["gc", "--dry-run", "--json"]);
+        totals(&dry)["expired"] == 1
+    });
+    maintain(&server, &["gc", "--audit-log", "audit.log"]).succeeded();
+    assert_removals(&lines(&server, "audit.log.gc"), &expired, &orphan);
+}
+
+#[test]
+fn lines_are_shown_by_artifact_principal_and_time() {
+    let server = Server::start(AUDITED);
+    let (one, two) = (deposit(&server, b"one"), deposit(&server, b"two"));
+    fetch(&server, &one).succeeded();
+    wait_for(&server, "fetch");
+    let folder = server.stop("TERM");
+    let show = |arguments: &[&str]| {
+        let mut command = artifact(folder.path());
+        let files = ["audit", "show", "audit.log", "audit.log.lock"];
+        run(command.args(files).args(arguments))
+    };
+    let found = |arguments: &[&str]| {
+        let done = show(arguments).succeeded();
+        let lines = done.stdout().lines();
+        let values = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        values.collect::<Vec<_>>()
+    };
+    let of_one = found(&["--artifact", &format!("eden://artifacts/{one}")]);
+    let of_one: Vec<_> = of_one.iter().map(|line| line["kind"].clone()).collect();
+    assert_eq!(of_one, ["deposit", "fetch"]);
+    assert_eq!(
+        found(&["--artifact", &two, "--principal", "admin"]).len(),
+        1
+    );
+    assert_eq!(found(&["--principal", "wkr_x"]).len(), 0);
+    let all = found(&[]);
+    assert_eq!(all[0]["event"], "begin");
+    assert_eq!(found(&["--since", "1d"]), all);
+    assert_eq!(found(&["--until", "1d"]).len(), 0);
+    assert_eq!(
+        found(&["--since", "2026-01-31", "--until", "9999-01-31"]),
+        all
+    );
+    let middle = all[2]["time"].as_str().unwrap();
+    let (since, until) = (found(&["--since", middle]), found(&["--until", middle]));
+    assert_eq!((since.len(), until.len()), (all.len() - 2, 2));
+    for (arguments, said) in [
+        (["--since", "yesterday"], "must be a time, such as"),
+        (
+            ["--since", "2026-01-31T12:00:00"],
+            "must be a time, such as",
+        ),
+        (["--artifact", "4f2a"], "must be the URI of an artifact"),
+    ] {
+        let refused = show(&arguments);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
+    let path = folder.path().join("audit.log");
+    let mut log = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+    log.write_all(b"not a line\n{\"v\"").unwrap();
+    let damaged = show(&["--artifact", &two]);
+    assert_eq!(damaged.code, Some(1), "{damaged:?}");
+    assert_eq!(damaged.stdout().lines().count(), 1);
+    let at = all.len() + 1;
+    assert!(
+        damaged.stderr.contains(&format!("audit.log:{at}: ")),
+        "{damaged:?}"
+    );
 }

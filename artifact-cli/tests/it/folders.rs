@@ -119,7 +119,7 @@ fn a_title_names_only_own_open_collections() {
     let server = Server::start(&[]);
     folder(&server);
     let token = server.token();
-    let worker = client(&server, &["worker", "add"]).succeeded();
+    let worker = client(&server, &["worker", "create"]).succeeded();
     let credential = worker.stdout().lines().next_back().unwrap().to_owned();
     let of_worker = |arguments: &[&str]| {
         let mut command = artifact(server.folder.path());

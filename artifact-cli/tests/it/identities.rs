@@ -30,7 +30,7 @@ fn json(done: &Done) -> Value {
 
 /// Registers a worker and stores its credential in `file`. Returns the worker's id.
 fn registered(server: &Server, file: &str) -> String {
-    let words = ["worker", "add", "--name", file, "--token-file", file];
+    let words = ["worker", "create", "--name", file, "--token-file", file];
     let done = run(&mut admin(server, &words)).succeeded();
     done.stdout().trim_end().to_owned()
 }
@@ -40,7 +40,7 @@ fn a_new_credential_is_shown_once_and_works() {
     let mut server = Server::start(&[]);
     let words = [
         "worker",
-        "add",
+        "create",
         "--name",
         "it's \u{ef}",
         "--label",
@@ -123,7 +123,7 @@ fn token_file_is_created_with_mode_0600() {
         ("gone/x", "error: cannot create gone/x: "),
     ] {
         for words in [
-            &["worker", "add", "--token-file", file][..],
+            &["worker", "create", "--token-file", file][..],
             &["worker", "reissue", &id, "--token-file", file],
         ] {
             let done = run(&mut admin(&server, words));
@@ -149,7 +149,7 @@ fn token_file_is_created_with_mode_0600() {
 #[test]
 fn json_output_matches_the_response() {
     let server = Server::start(&[]);
-    let words = ["worker", "add", "--json", "--label", "a=b"];
+    let words = ["worker", "create", "--json", "--label", "a=b"];
     let added = json(&run(&mut admin(&server, &words)).succeeded());
     assert_eq!(added["labels"]["a"], "b");
     assert_eq!(added["registered_by"], "admin");
@@ -163,7 +163,7 @@ fn json_output_matches_the_response() {
     let none = json(&run(&mut admin(&server, &none)).succeeded());
     assert_eq!(none["workers"], Value::Array(vec![]));
 
-    let words = ["group", "add", "--json", "--name", "g", "--member"];
+    let words = ["group", "create", "--json", "--name", "g", "--member"];
     let member = added["worker_id"].as_str().unwrap();
     let group = run(admin(&server, &words[..5]).args([words[5], member])).succeeded();
     assert_eq!(json(&group)["members"][0], *member);
@@ -190,7 +190,7 @@ fn members_of_admins_read_all_artifacts() {
     let (admins, name) = list.stdout().trim_end().split_once('\t').unwrap();
     assert_eq!(name, "admins");
     // Through a group in it.
-    let added = run(&mut admin(&server, &["group", "add", "--name", "ops"])).succeeded();
+    let added = run(&mut admin(&server, &["group", "create", "--name", "ops"])).succeeded();
     let ops = added.stdout().trim_end();
     let into = ["group", "add-member", admins, ops];
     run(&mut admin(&server, &into)).succeeded();
@@ -229,15 +229,15 @@ fn server_errors_are_one_sentence() {
     let id = registered(&server, "one");
     for (words, said) in [
         (
-            &["worker", "add", "--name", "admin"][..],
+            &["worker", "create", "--name", "admin"][..],
             "register worker: the server reserves this name (status 409)",
         ),
         (
-            &["group", "add", "--name", "admins"],
+            &["group", "create", "--name", "admins"],
             "register group: the server reserves this name (status 409)",
         ),
         (
-            &["worker", "add", "--name", " x"],
+            &["worker", "create", "--name", " x"],
             "register worker: the name is not valid (status 422)",
         ),
         (
@@ -269,7 +269,7 @@ fn server_errors_are_one_sentence() {
     for words in [
         &["worker", "show", "../x"][..],
         &["group", "delete", "a/b"],
-        &["worker", "add", "--label", "x"],
+        &["worker", "create", "--label", "x"],
     ] {
         let done = run(&mut admin(&server, words));
         assert_eq!(done.code, Some(2), "{done:?}");

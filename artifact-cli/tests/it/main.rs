@@ -70,5 +70,6 @@ mod tls;
 mod traced;
 mod unix_socket;
 mod uploads;
+mod verbs;
 mod verify;
 mod workers;

@@ -206,7 +206,6 @@ fn retention_is_shown_and_set() {
             &["put", "-", "--expires-in", "1w"],
             "--expires-in must be a time",
         ),
-        (&["info", "not-a-uri"], "this is not the URI of an artifact"),
         (&["delete"], "URI"),
     ] {
         let done = client(&server, arguments);
@@ -214,6 +213,13 @@ fn retention_is_shown_and_set() {
         assert!(done.stderr.contains(said), "{arguments:?}: {}", done.stderr);
     }
     assert_eq!(shown(&[]), "forever\n");
+    // It may be the title of a collection.
+    for command in ["info", "get"] {
+        let done = client(&server, &[command, "not-a-uri"]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        let said = "error: there is no collection with the id or the title not-a-uri; see artifact collection list\n";
+        assert_eq!(done.stderr, said);
+    }
 }
 
 #[test]
@@ -222,7 +228,7 @@ fn workers_see_and_delete_only_their_own() {
     let mut add = crate::harness::artifact(server.folder.path());
     add.args([
         "worker",
-        "add",
+        "create",
         "--token-file",
         "one",
         "--server",

@@ -120,7 +120,7 @@ fn check(arguments: &[&str]) {
         detail,
         "the quota of the experiment is 1,000,000 bytes; 0 bytes are left, and this deposit needs at least 1"
     );
-    run(&mut client(b, &["quota", "remove"])).succeeded();
+    run(&mut client(b, &["quota", "delete"])).succeeded();
     assert!(is_stored(a, b"x", true));
 }
 
@@ -152,7 +152,7 @@ fn quotas_are_set_shown_listed_and_removed() {
     let client = |arguments: &[&str]| run_client(arguments).succeeded();
     assert_eq!(client(&["quota", "show"]).stdout(), "no quota\n");
     assert_eq!(client(&["quota", "list"]).stdout(), "");
-    let worker = client(&["worker", "add"]);
+    let worker = client(&["worker", "create"]);
     let worker = worker.stdout().split(':').next().unwrap().to_owned();
     client(&["quota", "set", "--bytes", "1KiB", "--in-flight", "3"]);
     client(&["quota", "set", "--worker", &worker, "--artifacts", "5"]);
@@ -174,9 +174,9 @@ fn quotas_are_set_shown_listed_and_removed() {
     let json: Value = serde_json::from_str(json.stdout()).unwrap();
     assert_eq!(json["quota"]["principal"], worker);
     assert_eq!(json["quota"]["artifacts_left"], 5);
-    client(&["quota", "remove"]);
+    client(&["quota", "delete"]);
     client(&["put", "file"]);
-    client(&["quota", "remove", "--worker", &worker]);
+    client(&["quota", "delete", "--worker", &worker]);
     assert_eq!(client(&["quota", "list"]).stdout(), "");
 }
 

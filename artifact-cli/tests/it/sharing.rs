@@ -71,7 +71,7 @@ fn artifacts_are_shared_by_grants() {
     let mut add = artifact(server.folder.path());
     add.args([
         "worker",
-        "add",
+        "create",
         "--token-file",
         "reader",
         "--server",
@@ -132,7 +132,7 @@ fn collections_are_shared_by_grants() {
     let id = put.stdout().trim_end();
     assert!(id.starts_with("col_"), "{id}");
     let mut add = artifact(server.folder.path());
-    add.args(["worker", "add", "--token-file", "reader"]);
+    add.args(["worker", "create", "--token-file", "reader"]);
     add.args(["--server", &server.url]);
     add.args(["--admin-token-file", "artifact-data/admin-token"]);
     run(&mut add).succeeded();

@@ -393,7 +393,7 @@ fn a_failed_standard_output_does_not_lose_the_uri_or_the_worker() {
         let uri = uri.lines().next().unwrap();
         run(&mut server.client(&["get", uri])).succeeded();
     }
-    let (code, stderr) = client(&["worker", "add"], full().into());
+    let (code, stderr) = client(&["worker", "create"], full().into());
     assert_eq!(code, Some(1), "{stderr}");
     let command = stderr.split_once("artifact worker reissue ").unwrap().1;
     let id = command.lines().next().unwrap();

@@ -123,3 +123,38 @@ fn clients_reach_the_server_over_its_socket() {
         "{done:?}"
     );
 }
+
+#[test]
+fn a_link_that_is_made_over_the_socket_comes_with_a_warning_unless_the_server_has_a_public_url() {
+    let warned = "warning: the server was reached through its socket and has no public URL";
+    for (more, begin) in [
+        (&[][..], "http://localhost/v1/links/"),
+        (
+            &["--public-url", "https://files.example"],
+            "https://files.example/v1/links/",
+        ),
+    ] {
+        let arguments = [&["--listen", "unix:socket"], more].concat();
+        let server = Server::start(&arguments);
+        server.write("file", b"linked");
+        let put = run(&mut server.client(&["put", "file"])).succeeded();
+        let uri = put.stdout().trim_end();
+        let link = run(&mut server.client(&["share", uri, "--link"])).succeeded();
+        assert!(link.stdout().starts_with(begin), "{}", link.stdout());
+        let is_warned = link.stderr.starts_with(warned) && link.stderr.contains("--public-url");
+        assert_eq!(is_warned, more.is_empty(), "{}", link.stderr);
+        let link = run(&mut server.client(&["share", uri, "--link", "--json"])).succeeded();
+        assert!(link.stdout().starts_with('{'), "{}", link.stdout());
+        assert_eq!(link.stderr.contains(warned), more.is_empty());
+    }
+}
+
+#[test]
+fn a_link_that_is_made_over_tcp_comes_without_a_warning() {
+    let server = Server::start(&[]);
+    server.write("file", b"linked");
+    let put = run(&mut server.client(&["put", "file"])).succeeded();
+    let uri = put.stdout().trim_end();
+    let link = run(&mut server.client(&["share", uri, "--link"])).succeeded();
+    assert_eq!(link.stderr, "");
+}

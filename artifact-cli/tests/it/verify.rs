@@ -279,3 +279,76 @@ fn what_cannot_be_verified_is_refused() {
     assert_eq!(done.code, Some(2), "{done:?}");
     assert_eq!(files_below(empty.path()), [""; 0]);
 }
+
+#[cfg(all(feature = "pack", target_os = "linux"))]
+#[test]
+fn the_segments_of_a_stopped_server_are_checked() {
+    let folder = TempDir::new().unwrap();
+    let packed = folder.path().join("packed");
+    let backend = format!("--backend=pack://{}", packed.display());
+    let verify = |folder: &Path, options: &[&str]| {
+        let mut command = artifact(folder);
+        run(command.args(["verify", &backend]).args(options))
+    };
+    let server = Server::start_in(folder, &[&backend, "--gc-interval", "0"]);
+    for number in 0..3 {
+        let mut bytes = b"a packed artifact ".to_vec();
+        bytes.push(b'0' + number);
+        deposit(&server, &bytes);
+    }
+    // Whatever opens the store says what to do.
+    for command in ["verify", "gc", "scrub"] {
+        let done = run(artifact(server.folder.path()).args([command, &backend]));
+        assert_eq!((done.code, done.stdout()), (Some(2), ""), "{done:?}");
+        let said = "cannot be used while a server runs, because only one process can open a root of pack:; stop the server";
+        assert!(done.stderr.contains(said), "{done:?}");
+    }
+    let folder = server.stop("TERM");
+    let done = verify(folder.path(), &["--json"]).succeeded();
+    assert_eq!(done.stdout().lines().count(), 1, "{done:?}");
+    assert_eq!(totals(&done)["halves_belong_together"], true);
+
+    let segment = packed.join("segments/00000001");
+    set_mode(&segment, 0o644);
+    set_mode(&packed.join("segments"), 0o755);
+    let done = verify(folder.path(), &["--json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert_eq!(done.stdout().matches("\"mode\"").count(), 2, "{done:?}");
+    let done = verify(folder.path(), &["--json", "--repair"]).succeeded();
+    assert_eq!(totals(&done)["repaired"], 2);
+    assert_eq!(
+        (mode(&segment), mode(&packed.join("segments"))),
+        (0o600, 0o700)
+    );
+
+    let bytes = read(&segment);
+    let wanted = b"a packed artifact 0";
+    let at = bytes.windows(wanted.len()).position(|part| part == wanted);
+    let file = std::fs::OpenOptions::new().write(true).open(&segment);
+    let at = at.unwrap() as u64;
+    std::os::unix::fs::FileExt::write_all_at(&file.unwrap(), b"A", at).unwrap();
+    let notes = packed.join("segments/notes");
+    std::fs::File::create_new(notes).unwrap();
+    set_mode(&packed.join("large/blobs"), 0o755);
+    let done = verify(folder.path(), &[]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for said in [
+        format!(
+            "blobs {}: the frame at the offset 4096 has damaged blobs",
+            segment.display()
+        ),
+        format!("unexpected {}: ", packed.join("segments/notes").display()),
+        format!(
+            "mode {}: it has the mode 0755",
+            packed.join("large/blobs").display()
+        ),
+    ] {
+        assert!(done.stdout().contains(&said), "{said}: {done:?}");
+    }
+}
+
+#[cfg(all(feature = "pack", target_os = "linux"))]
+#[expect(clippy::disallowed_methods, reason = "a test looks at its own files")]
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}

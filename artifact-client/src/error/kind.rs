@@ -113,7 +113,7 @@ impl ErrorKind {
         }
     }
 
-    /// Returns the kind of a response without success. The name of a problem, which is its type without the
+    /// Returns the kind of error that a response without success means. The name of a problem, which is its type without the
     /// prefix, counts only together with its own status; an unknown name has no effect.
     pub(crate) fn of_response(status: u16, name: Option<&str>) -> Self {
         let known = name.and_then(|name| {

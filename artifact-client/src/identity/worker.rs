@@ -33,7 +33,7 @@ pub struct Worker {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// When its token expires, RFC 3339 in UTC. 1970-01-01T00:00:00Z means that it was revoked. `None` if it does not
-    /// expire, and in lists and answers of servers that do not tell.
+    /// expire, and in lists and responses of servers that do not say when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires_at: Option<String>,
 }
@@ -186,7 +186,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `NotFound`, also if the server does not tell when tokens expire, and those of every request.
+    /// `NotFound`, also if the server does not say when tokens expire, and those of every request.
     pub async fn worker_info(&self, id: &str) -> Result<Worker> {
         let operation = Operation::ReadWorker;
         let url = self.management_url(&["workers", id_segment(operation, id)?]);

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::address::with_parameters;
@@ -45,12 +45,18 @@ pub struct CreatedLink {
     pub link: Link,
     /// The URL. Everyone who knows it can fetch the artifact.
     pub url: SecretString,
+    /// Whether the URL begins with `http://localhost` only because this client reaches the server through a Unix socket, and the
+    /// server does not know the URL under which others reach it. Replace that beginning by the right one, or set the public URL
+    /// of the server (`artifact serve --public-url`) and make another link.
+    #[serde(skip)]
+    pub has_placeholder_host: bool,
 }
 
 impl fmt::Debug for CreatedLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreatedLink")
             .field("link", &self.link)
+            .field("has_placeholder_host", &self.has_placeholder_host)
             .finish_non_exhaustive()
     }
 }
@@ -111,9 +117,10 @@ impl Client {
         let response = self
             .send_change(operation, Method::POST, url, body, StatusCode::CREATED)
             .await?;
-        let created: CreatedLink =
+        let mut created: CreatedLink =
             read_json(operation, response, MAX_LIST, self.stall_timeout()).await?;
         check_id(operation, &created.link.id)?;
+        created.has_placeholder_host = self.has_placeholder_host(created.url.expose_secret());
         Ok(created)
     }
 
@@ -145,5 +152,36 @@ impl Client {
         let id = id_segment(operation, id)?;
         let url = self.managed_url(operation, uri, &["links", id])?;
         self.delete(operation, url, true).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Client, Credential};
+
+    #[test]
+    fn only_the_host_that_stands_for_a_socket_is_a_placeholder() {
+        let client = |server: &str| {
+            let credential = Credential::new("admin", "secret").unwrap();
+            Client::builder(server, "exp-1", credential)
+                .build()
+                .unwrap()
+        };
+        let link = |origin: &str| format!("{origin}/v1/links/5e5e");
+        let tcp = client("http://localhost");
+        assert!(!tcp.has_placeholder_host(&link("http://localhost")));
+        #[cfg(unix)]
+        {
+            let socket = client("unix:/run/artifact.sock");
+            assert!(socket.has_placeholder_host(&link("http://localhost")));
+            for origin in [
+                "http://localhost:8080",
+                "https://localhost",
+                "https://files.example",
+                "",
+            ] {
+                assert!(!socket.has_placeholder_host(&link(origin)), "{origin}");
+            }
+        }
     }
 }

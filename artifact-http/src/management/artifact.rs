@@ -146,7 +146,7 @@ impl ReadArtifact {
         },
     };
 
-    /// Applies the read rule first: who may fetch an artifact may see what is recorded about it.
+    /// Applies the read rule first: every principal that may fetch an artifact may see what is recorded about it.
     pub(crate) async fn handle(
         request: AuthorizedRequest<'_>,
         id: ArtifactId,

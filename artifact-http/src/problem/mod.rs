@@ -106,7 +106,7 @@ impl Problem {
         Self::new(ProblemType::BadRequest, detail)
     }
 
-    /// The answer to every invalid credential. It does not tell apart why one is invalid. The settings decide
+    /// The answer to every invalid credential. It does not say why one is invalid. The settings decide
     /// what it says about valid ones.
     pub(crate) fn unauthorized() -> Self {
         Self::new(ProblemType::Unauthorized, "")

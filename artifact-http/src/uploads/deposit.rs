@@ -1,7 +1,7 @@
 //! A request that begins an upload by the draft: `POST` to the artifacts or to the uploads of an experiment, with
 //! `Upload-Complete`.
 //!
-//! With the whole file, it is a deposit: the path of an upload could only be told in a `104` before the response, which hyper
+//! With the whole file, it is a deposit: the path of an upload could only be sent in a `104` before the response, which hyper
 //! 1 does not let a service send. With the first bytes, it creates an upload.
 
 use std::convert::Infallible;

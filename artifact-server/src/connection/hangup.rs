@@ -25,7 +25,7 @@ pub(crate) fn socket_of(stream: &TcpStream) -> Option<SocketRef<'_>> {
 ///
 /// The end of input says only that the client sends no more: it may still wait for its response. A hang-up
 /// says that it takes no more either: the connection was reset or, on a Unix socket, closed (`EPOLLHUP`,
-/// `epoll_ctl(2)`). A TCP client that just closes cannot be told from one that waits until it answers a
+/// `epoll_ctl(2)`). A TCP client that just closes cannot be distinguished from one that waits until it answers a
 /// response with a reset.
 ///
 /// Unread input hides a later hang-up from the waiting task, because tokio's reader stays ready. So this

@@ -46,7 +46,7 @@ impl Rejected {
     );
     pub(crate) const TAKEN_MEANWHILE: Self = Self::new(
         ErrorKind::AlreadyExists,
-        "an artifact of the import has got a row, or was removed or condemned, since it was staged; nothing was \
+        "an artifact of the import was stored, removed or condemned after it was staged; nothing was \
          imported. Repeat the import, which says which artifact it is",
     );
     pub(crate) const TAKEN_OVER: Self = Self::new(

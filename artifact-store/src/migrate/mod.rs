@@ -191,7 +191,7 @@ struct Run<'m, F> {
     shown: Mutex<Shown<F>>,
 }
 
-/// What an observer was told.
+/// What an observer has been informed of.
 struct Shown<F> {
     artifacts: u64,
     bytes: u64,

@@ -6,6 +6,7 @@ mod architecture;
 mod phrases;
 mod readmes;
 mod rust_version;
+mod small_builds;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -133,7 +133,7 @@ fn id(n: u8) -> ArtifactId {
     row(n).id
 }
 
-/// Returns a row with another id for each number.
+/// Returns the row with this number. Each number has an id of its own.
 fn numbered(n: u16) -> Row {
     let mut bytes = [MANY; 16];
     bytes[1..3].copy_from_slice(&n.to_be_bytes());

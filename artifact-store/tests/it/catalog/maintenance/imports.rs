@@ -102,7 +102,7 @@ pub(super) async fn staged_chunk_digests_are_published_with_their_rows(
 
 pub(super) async fn an_import_publishes_all_its_rows_or_none(rows: Arc<dyn CatalogInventory>) {
     host(&*rows).await;
-    // An id that has got a row, one that was condemned before it was staged, and one that was removed.
+    // An id that has a row by now, one that was condemned before it was staged, and one that was removed.
     insert_all(&*rows, &[row(3)]).await;
     rows.remove(id(3)).await.unwrap();
     rows.condemn(&[id(2)]).await.unwrap();

@@ -72,7 +72,7 @@ async fn a_page_does_not_pass_a_row_whose_transaction_has_not_ended() {
     assert_eq!(ids(&reader, next.unwrap()).await, (vec![4], None));
 }
 
-/// Returns a row with another id for each number.
+/// Returns the row with this number. Each number has an id of its own.
 fn numbered(n: u16) -> Row {
     let mut bytes = [7; 16];
     bytes[..2].copy_from_slice(&n.to_be_bytes());

@@ -1,24 +1,15 @@
-//! `artifact audit`: checks audit logs.
+//! `artifact audit verify`: checks audit logs.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use artifact_audit::{ChainReport, Damage, DamageKind, LineHash, verify_files};
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
 
-use crate::failure::{ended_with, setup, setup_from};
+use super::check_skipped;
+use crate::failure::{ended_with, setup_from};
 use crate::output;
-
-/// The commands on audit logs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// Find lines of audit logs that were changed, removed, moved or inserted
-    #[command(after_long_help = "\
-The chain does not show that lines at the end were cut off: give --head with a hash that was noted before.
-Exit codes: 0 nothing is wrong, 1 something is wrong that the output names, 2 a file cannot be read.")]
-    Verify(VerifyAuditArguments),
-}
 
 /// What `audit verify` checks.
 #[derive(Debug, Args)]
@@ -36,22 +27,11 @@ pub(crate) struct VerifyAuditArguments {
     json: bool,
 }
 
-/// Runs a command.
-pub(crate) fn run(command: &AuditCommand) -> Result<()> {
-    let AuditCommand::Verify(arguments) = command;
+/// Checks the files.
+pub(super) fn verify(arguments: &VerifyAuditArguments) -> Result<()> {
     let report = verify_files(&arguments.files, &arguments.heads);
     let report = report.map_err(|error| setup_from(error, "cannot check the files"))?;
-    for path in &report.skipped {
-        let path = path.display();
-        output::note(format_args!(
-            "skipped {path}: it is not a file of a log, but one beside it, without lines"
-        ));
-    }
-    if report.skipped.len() == arguments.files.len() {
-        return Err(setup(
-            "no file of an audit log was given; name the files of the log, such as audit.log*",
-        ));
-    }
+    check_skipped(&arguments.files, &report.skipped)?;
     for damage in &report.damages {
         if arguments.json {
             output::data(damage_json(damage))?;
