@@ -10,7 +10,9 @@ use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::damage::{DamagedSet, Finding};
 use crate::digests::DigestCache;
+use crate::error::Result;
 use crate::experiment::{Experiment, ExperimentId};
+use crate::free_space::FreeSpaceFloor;
 use crate::idempotency::KeyTurns;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
@@ -33,9 +35,19 @@ pub(crate) struct Shared {
     pub(crate) read_memory: Arc<ReadMemory>,
     pub(crate) damaged: DamagedSet,
     pub(crate) key_turns: Arc<KeyTurns>,
+    /// The free space without which nothing is deposited, if there is a minimum.
+    pub(crate) floor: Option<Arc<FreeSpaceFloor>>,
 }
 
 impl Shared {
+    /// Fails with `OutOfSpace` if a file system has less free space than the minimum.
+    pub(crate) async fn check_free_space(&self) -> Result<()> {
+        match &self.floor {
+            Some(floor) => floor.check().await,
+            None => Ok(()),
+        }
+    }
+
     /// Records that a blob is damaged or lost, and raises the alarm if that is new.
     pub(crate) fn report_damage(
         &self,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact_backend::{Ownership, OwnershipError};
@@ -36,6 +36,14 @@ impl<'s> StorePlan<'s> {
             sources,
             database: database(settings, sources)?,
         })
+    }
+
+    /// Returns the folders on this machine that the store writes to.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let blobs = self.settings.backend.path();
+        let rows = self.database.path().map(files::parent);
+        let folders = [blobs, rows].into_iter().flatten();
+        folders.map(Path::to_path_buf).collect()
     }
 
     /// Returns whether both the rows and the blobs outlive this process.

@@ -99,7 +99,7 @@ impl From<Error> for Problem {
             ErrorKind::Unavailable => Self::unavailable("the server cannot do this now; try again"),
             ErrorKind::OutOfSpace => Self::plain(
                 StatusCode::INSUFFICIENT_STORAGE,
-                "the server is out of space; its operator must free some",
+                "the server is out of space, or below its minimum of free space; its operator must free some",
             ),
             // The store raises the alarm, once for each damaged blob.
             ErrorKind::Corrupt if operation == Operation::Read => {

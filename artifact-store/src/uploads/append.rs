@@ -121,6 +121,8 @@ impl Append {
     /// - `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.check_size(bytes.len() as u64)?;
+        let store = self.uploads.managed.store();
+        store.shared().check_free_space().await?;
         while !bytes.is_empty() {
             let room = self.uploads.options.part_bytes - self.part.size;
             let taken = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));

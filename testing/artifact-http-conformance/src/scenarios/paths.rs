@@ -18,6 +18,7 @@ scenarios!("paths":
     json_responses_have_the_json_media_type ["C-7"],
     request_ids_are_returned ["C-8"],
     health_needs_no_credential ["X-2"],
+    readiness_needs_no_credential ["X-5"],
     openapi_describes_every_operation ["X-3", "C-7"],
 );
 
@@ -238,6 +239,44 @@ async fn health_needs_no_credential(site: Context) -> Outcome {
     }
     for method in ["POST", "OPTIONS"] {
         let reply = site.bare(method, "/healthz").send().await?;
+        reply.problem(405, "about:blank")?.field("allow")?;
+    }
+    Ok(())
+}
+
+/// Whether the server is ready does not count; whether the response is what X-5 says does.
+async fn readiness_needs_no_credential(site: Context) -> Outcome {
+    let reply = site.bare("GET", "/readyz").send().await?;
+    if reply.status == 404 {
+        return Err(Stop::Skipped(
+            "this server has no /readyz, which is optional".to_owned(),
+        ));
+    }
+    let is_ready = reply.status == 200;
+    let body = reply.json(if is_ready { 200 } else { 503 })?;
+    let cache = reply.field("cache-control")?;
+    reply.check(cache == "no-store", "Cache-Control: no-store", cache)?;
+    reply.check(
+        body["ready"] == is_ready,
+        &format!("ready {is_ready}"),
+        body["ready"].to_string(),
+    )?;
+    let reasons = body["reasons"].as_array();
+    let fits = reasons.is_some_and(|reasons| {
+        let is_whole =
+            |reason: &serde_json::Value| reason["part"].is_string() && reason["reason"].is_string();
+        reasons.is_empty() == is_ready && reasons.iter().all(is_whole)
+    });
+    let expected = "reasons with part and reason, empty if ready";
+    reply.check(fits, expected, body["reasons"].to_string())?;
+    if !is_ready {
+        reply.field("retry-after")?;
+    }
+    let head = site.bare("HEAD", "/readyz").send().await?;
+    let known = matches!(head.status, 200 | 503);
+    head.check(known, "200 or 503", head.status.to_string())?;
+    for method in ["POST", "OPTIONS"] {
+        let reply = site.bare(method, "/readyz").send().await?;
         reply.problem(405, "about:blank")?.field("allow")?;
     }
     Ok(())

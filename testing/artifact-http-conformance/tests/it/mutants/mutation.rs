@@ -87,6 +87,8 @@ pub(crate) enum Mutation {
     ScriptsAsk,
     PageFramed,
     PageEverywhere,
+    ReadyAnyway,
+    ReadinessCached,
     SiteIgnored,
     NameIgnored,
     FormStored,

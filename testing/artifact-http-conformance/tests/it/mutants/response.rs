@@ -58,8 +58,23 @@ impl Mutation {
         }
     }
 
+    /// Mutates what monitors get.
+    fn mutate_readiness(self, path: &str, response: &mut MutableResponse) {
+        match self {
+            // A server that is shutting down and whose body does not say so.
+            Self::ReadyAnyway if path == "/readyz" => {
+                response.status = StatusCode::SERVICE_UNAVAILABLE;
+            }
+            Self::ReadinessCached if path == "/readyz" => {
+                response.set(&CACHE_CONTROL, "public, max-age=60");
+            }
+            _ => {}
+        }
+    }
+
     /// Mutates what the other files of this folder are about.
     fn mutate_response_of_area(self, request: &Parts, response: &mut MutableResponse) {
+        self.mutate_readiness(request.uri.path(), response);
         self.mutate_shared_response(request, response);
         self.mutate_collection_response(request, response);
         self.mutate_quota_response(request, response);
