@@ -128,8 +128,8 @@ pub use placement::{
 };
 pub use principal::{Principal, PrincipalClass, PrincipalId};
 pub use quota::{
-    Allowance, Quota, QuotaLimit, QuotaPage, QuotaRefusal, QuotaScope, QuotaStatus, QuotaStore,
-    ReservationId, ReservationOutcome, ReservationRequest,
+    Allowance, Quota, QuotaLimit, QuotaPage, QuotaRefusal, QuotaScope, QuotaShortage, QuotaStatus,
+    QuotaStore, ReservationId, ReservationOutcome, ReservationRequest,
 };
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use readiness::{Readiness, ReadinessPart, ReadinessProbe, UnreadyReason};
