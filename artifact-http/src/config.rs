@@ -346,11 +346,10 @@ impl HttpConfig {
     /// ready. The probe should be of the store of the router. Unlike `/healthz`, it fails while the database or the backend cannot be used.
     ///
     /// ```
-    /// # use std::sync::Arc;
     /// # use artifact_http::HttpConfig;
     /// # use artifact_store::{ArtifactStore, Backend, Database, ReadinessProbe};
     /// # fn checked(store: &ArtifactStore, database: &Database, backend: &Backend) -> HttpConfig {
-    /// let probe = ReadinessProbe::new(store, Arc::clone(&database.store_id), backend.inventory());
+    /// let probe = ReadinessProbe::new(store, database, backend.inventory());
     /// // A program calls `probe.shut_down()` when it begins to end.
     /// HttpConfig::default().with_readiness(probe.clone())
     /// # }

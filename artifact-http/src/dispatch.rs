@@ -90,8 +90,9 @@ async fn answer(
             let probe = probe.ok_or_else(Problem::no_such_path)?;
             info.route = readiness::PATH;
             check_get(&parts.method)?;
+            let respond = readiness::respond(probe, service.config.audit.as_ref());
             // In a box, so that the futures of other requests are no larger.
-            Ok(Box::pin(readiness::respond(probe)).await)
+            Ok(Box::pin(respond).await)
         }
         openapi::PATH => {
             info.route = openapi::PATH;

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::audit::HttpAudit;
 use crate::openapi::{Answer, Docs};
 use crate::response;
 
@@ -38,29 +39,36 @@ struct ReadinessBody {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "UnreadyPart")]
 struct ReasonBody {
-    /// `database`, `backend`, `free-space` or `server`; later versions may add parts.
+    /// `database`, `backend`, `free-space`, `audit-log` or `server`; later versions may add parts.
     part: &'static str,
     /// Why, in a few words for people.
     reason: &'static str,
 }
 
 impl ReadinessBody {
-    fn of(found: &Readiness) -> Self {
+    fn new(found: &Readiness, audit: Option<&HttpAudit>) -> Self {
         let reasons = found.unready().iter().map(|(part, reason)| ReasonBody {
             part: part.as_str(),
             reason: reason.as_str(),
         });
+        let mut reasons: Vec<_> = reasons.collect();
+        // Every other request is answered 503 then.
+        if audit.is_some_and(|audit| audit.log().check().is_err()) {
+            reasons.push(ReasonBody {
+                part: "audit-log",
+                reason: "cannot be written",
+            });
+        }
         Self {
-            ready: found.is_ready(),
-            reasons: reasons.collect(),
+            ready: reasons.is_empty(),
+            reasons,
         }
     }
 }
 
-pub(crate) async fn respond(probe: &ReadinessProbe) -> Response {
-    let found = probe.check().await;
-    let body = ReadinessBody::of(&found);
-    if found.is_ready() {
+pub(crate) async fn respond(probe: &ReadinessProbe, audit: Option<&HttpAudit>) -> Response {
+    let body = ReadinessBody::new(&probe.check().await, audit);
+    if body.ready {
         return response::json(StatusCode::OK, &body);
     }
     let mut response = response::json(StatusCode::SERVICE_UNAVAILABLE, &body);

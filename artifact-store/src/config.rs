@@ -134,13 +134,16 @@ impl StoreConfig {
         self
     }
 
-    /// Sets how many bytes the file system of each of these files and folders must have free. Below that, deposits and appends to
-    /// uploads fail with `OutOfSpace`, also those that have begun; reads and deletes go on. 0 is no minimum, the default.
+    /// Sets how many bytes the file system of each of these files and folders must have free. Below that, deposits, new uploads and
+    /// appends to uploads fail with `OutOfSpace`, also those that have begun; reads and deletes go on. So does a deposit whose
+    /// [key](crate::NewArtifact::with_idempotency_key) an earlier one has, because it stores nothing new. 0 is no minimum, the default.
     ///
-    /// Name the folder of the backend and the folder of an SQLite file. The space is that for users other than root (`statvfs`). It is
-    /// measured while there are deposits, at most once a second, so deposits can go below the minimum by what they write in a second.
-    /// Reaching it is logged with `alarm="low-free-space"`. A file system that cannot be measured has no minimum, nor has any on systems
-    /// other than Unix.
+    /// Name the folder of the backend and the folder of an SQLite file. A store that [follows a placement](crate::ArtifactStore::placed)
+    /// adds the folder that it stores blobs in now.
+    ///
+    /// The space is that for users other than root (`statvfs`). It is measured while there are deposits, at most once a second, so
+    /// deposits can go below the minimum by what they write in a second. Reaching it is logged with `alarm="low-free-space"`. A file
+    /// system that cannot be measured has no minimum, nor has any on systems other than Unix.
     ///
     /// A file system that is full keeps SQLite from removing rows too, so the minimum leaves space for that.
     #[must_use = "returns the changed settings"]

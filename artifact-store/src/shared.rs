@@ -13,7 +13,8 @@ use crate::digests::DigestCache;
 use crate::error::Result;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::free_space::FreeSpaceFloor;
-use crate::idempotency::KeyTurns;
+use crate::idempotency::{KeyTurns, find_earlier};
+use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
@@ -46,6 +47,18 @@ impl Shared {
             Some(floor) => floor.check().await,
             None => Ok(()),
         }
+    }
+
+    /// As [`check_free_space`](Self::check_free_space), unless an earlier deposit has the same key: nothing new is stored then.
+    pub(crate) async fn check_free_space_for(&self, new: &NewArtifact) -> Result<()> {
+        let Err(low) = self.check_free_space().await else {
+            return Ok(());
+        };
+        let Some(key) = &new.idempotency_key else {
+            return Err(low);
+        };
+        let earlier = Box::pin(find_earlier(&*self.catalog, new, key)).await?;
+        earlier.map_or(Err(low), |_| Ok(()))
     }
 
     /// Records that a blob is damaged or lost, and raises the alarm if that is new.

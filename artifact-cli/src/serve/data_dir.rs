@@ -46,8 +46,7 @@ impl Opened {
 
     /// Returns the checks of `/readyz`.
     pub(crate) fn readiness(&self) -> ReadinessProbe {
-        let store_id = Arc::clone(&self.database.store_id);
-        ReadinessProbe::new(&self.store, store_id, self.backend.inventory())
+        ReadinessProbe::new(&self.store, &self.database, self.backend.inventory())
     }
 
     /// Returns the scrubber of the schedule.
@@ -94,7 +93,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         .with_commit_timeout(settings.commit_timeout)
         .with_verified_cache_bytes(settings.verified_cache.as_usize())
         .with_read_memory_bytes(settings.fetch_memory.as_usize())
-        .with_min_free_space(settings.min_free_space.0, store.folders());
+        .with_min_free_space(settings.min_free_space.0, store.rows_folder());
     let now = jiff::Timestamp::try_from(config.clock().now()).map_err(|error| {
         setup_from(
             error,

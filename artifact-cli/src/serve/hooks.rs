@@ -85,7 +85,7 @@ impl Hooks for ProblemHooks {
             }),
             experiment: info.experiment().map(|id| id.as_str().to_owned().into()),
             artifact: info.artifact().map(|id| id.to_string().into()),
-            is_probe: info.route().ends_with(READINESS),
+            is_probe: info.route() == READINESS,
         }
     }
 }

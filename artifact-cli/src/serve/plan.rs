@@ -38,12 +38,10 @@ impl<'s> StorePlan<'s> {
         })
     }
 
-    /// Returns the folders on this machine that the store writes to.
-    pub(crate) fn folders(&self) -> Vec<PathBuf> {
-        let blobs = self.settings.backend.path();
+    /// Returns the folder of the rows, if they are in a file.
+    pub(crate) fn rows_folder(&self) -> Vec<PathBuf> {
         let rows = self.database.path().map(files::parent);
-        let folders = [blobs, rows].into_iter().flatten();
-        folders.map(Path::to_path_buf).collect()
+        rows.map(Path::to_path_buf).into_iter().collect()
     }
 
     /// Returns whether both the rows and the blobs outlive this process.

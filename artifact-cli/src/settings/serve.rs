@@ -208,7 +208,7 @@ pub(crate) struct ServeSettings {
     pub(crate) max_artifact_bytes: ByteSize,
 
     /// Minimum of free space, in bytes or with KiB, MiB, GiB, TiB, of the file systems of the folder of the blobs and of the SQLite
-    /// file. Below it, deposits are answered 507 and `/readyz` is 503; reads and deletes go on. 0 turns it off
+    /// file. Below it, deposits and uploads are answered 507 and `/readyz` is 503; reads and deletes go on. 0 turns it off
     #[arg(
         long,
         env = "ARTIFACT_MIN_FREE_SPACE",

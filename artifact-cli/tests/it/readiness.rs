@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test changes its own files")]
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -69,6 +70,19 @@ fn a_lost_database_and_a_failed_sync_are_not_ready() {
 }
 
 #[test]
+fn a_failed_sync_of_segments_is_not_ready() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("blobs");
+    let url = format!("pack://{}", root.display());
+    let server = Server::start(&["--backend", &url]);
+    put(&server, b"bytes").succeeded();
+    assert_ready(&server);
+    std::fs::write(root.join("large/failed-sync"), b"").unwrap();
+    let expected = json!({ "part": "backend", "reason": "refuses writes" });
+    assert_eq!(reason(&server), expected);
+}
+
+#[test]
 fn probes_are_logged_at_debug() {
     let server = Server::start(&["--log-level", "debug"]);
     assert_ready(&server);
@@ -92,6 +106,24 @@ fn a_stopped_postgresql_is_not_ready_and_comes_back() {
         "{text}"
     );
     postgres.resume();
+    server.wait_until("200", || get(&server, "/readyz").status == 200);
+}
+
+#[test]
+fn a_postgresql_that_hangs_does_not_answer() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let server = Server::start(&["--database", &database.url()]);
+    assert_ready(&server);
+    let mut other = database.psql();
+    other.run("BEGIN");
+    other.run("LOCK TABLE artifact.leases IN ACCESS EXCLUSIVE MODE");
+    let expected = json!({ "part": "database", "reason": "does not answer in time" });
+    assert_eq!(reason(&server), expected);
+    server.wait_until("the line", || server.stderr().contains("not ready"));
+    other.run("ROLLBACK");
     server.wait_until("200", || get(&server, "/readyz").status == 200);
 }
 
@@ -148,9 +180,33 @@ fn below_the_minimum_of_free_space_deposits_are_refused_and_the_rest_goes_on() {
     let Some(mounted) = Mounted::new("size=32m,mode=700") else {
         return;
     };
-    let blobs = mounted.path().join("blobs");
-    let blobs = blobs.to_str().unwrap();
-    let server = Server::start(&["--backend", blobs, "--min-free-space", "16MiB"]);
+    for scheme in ["file", "pack"] {
+        below_the_minimum(&mounted, scheme);
+    }
+}
+
+fn below_the_minimum(mounted: &Mounted, scheme: &str) {
+    let blobs = format!("{scheme}://{}/{scheme}", mounted.path().display());
+    let server = Server::start(&["--backend", &blobs, "--min-free-space", "16MiB"]);
+    let (_, headers) = server.connect();
+    let send = |line: &str, fields: &str, body: &str| {
+        let length = body.len();
+        Answer::of(&server.say(format!(
+            "{line} HTTP/1.1\r\n{headers}{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )))
+    };
+    let create = "POST /v1/experiments/default/uploads";
+    let tus = "Tus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n";
+    let upload = send(create, tus, "");
+    assert_eq!(upload.status, 201);
+    let upload = upload.field("location").unwrap().to_owned();
+    let collection = send(
+        "POST /v1/experiments/default/collections",
+        "Content-Type: application/json\r\n",
+        "{}",
+    );
+    let collection: Value = serde_json::from_slice(&collection.body).unwrap();
+    let collection = collection["id"].as_str().unwrap();
     let uri = put(&server, b"bytes")
         .succeeded()
         .stdout()
@@ -162,17 +218,19 @@ fn below_the_minimum_of_free_space_deposits_are_refused_and_the_rest_goes_on() {
     let expected = json!({ "part": "free-space", "reason": "has too little free space" });
     assert_eq!(reason(&server), expected);
 
-    let (_, headers) = server.connect();
-    let body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nx\r\n--b--\r\n";
-    let form = "Content-Type: multipart/form-data; boundary=b\r\n";
-    for (line, form, body) in [
-        ("POST /v0/experiments/default/artifacts", form, body),
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nx\r\n--b--\r\n";
+    let form_type = "Content-Type: multipart/form-data; boundary=b\r\n";
+    let append = format!("PATCH {upload}");
+    let append_fields = "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n";
+    let file = format!("PUT /v1/experiments/default/collections/{collection}/files/f");
+    for (line, fields, body) in [
+        ("POST /v0/experiments/default/artifacts", form_type, form),
         ("POST /v1/experiments/default/artifacts", "", "x"),
+        (create, tus, ""),
+        (&append, append_fields, "bytes"),
+        (&file, "", "x"),
     ] {
-        let length = body.len();
-        let answer = Answer::of(&server.say(format!(
-            "{line} HTTP/1.1\r\n{headers}{form}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        )));
+        let answer = send(line, fields, body);
         let problem = answer.assert_problem(507, "about:blank");
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains("minimum of free space"), "{detail}");
@@ -189,4 +247,38 @@ fn below_the_minimum_of_free_space_deposits_are_refused_and_the_rest_goes_on() {
     std::fs::remove_file(&filler).unwrap();
     server.wait_until("200", || get(&server, "/readyz").status == 200);
     put(&server, b"more").succeeded();
+    assert_eq!(send(&append, append_fields, "bytes").status, 204);
+}
+
+#[test]
+fn a_folder_that_became_read_only_or_full_is_not_ready() {
+    let Some(mounted) = Mounted::new("size=8m,mode=700") else {
+        return;
+    };
+    let remount = |mode: &str| {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{mode}")]);
+        let output = mount.arg(mounted.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    for scheme in ["file", "pack"] {
+        let blobs = format!("{scheme}://{}/{scheme}", mounted.path().display());
+        let server = Server::start(&["--backend", &blobs, "--min-free-space", "0"]);
+        assert_ready(&server);
+        let filler = mounted.path().join("filler");
+        let mut file = std::fs::File::create(&filler).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        drop(file);
+        let expected = json!({ "part": "backend", "reason": "has too little free space" });
+        assert_eq!(reason(&server), expected, "{scheme}");
+        std::fs::remove_file(&filler).unwrap();
+        server.wait_until("200", || get(&server, "/readyz").status == 200);
+        if scheme == "file" {
+            remount("ro");
+            let expected = json!({ "part": "backend", "reason": "refuses writes" });
+            assert_eq!(reason(&server), expected, "{scheme}");
+            remount("rw");
+            server.wait_until("200", || get(&server, "/readyz").status == 200);
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! `/readyz`: 200 or 503 with the parts that are not ready, and nothing else.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifact_audit::{AuditLog, AuditOptions};
 use artifact_backend::{ArtifactInventory as _, ErrorKind, Operation};
 use artifact_backend_conformance::Fault;
-use artifact_http::{HttpConfig, router};
-use artifact_store::{ReadinessProbe, StoreId, StoreIdRecord as _};
+use artifact_http::{HttpAudit, HttpConfig, router};
+use artifact_store::{Database, MemoryDatabase, ReadinessProbe, StoreId};
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request};
@@ -28,14 +30,15 @@ struct Probed {
 }
 
 impl Probed {
-    async fn new() -> Self {
+    async fn new(config: HttpConfig) -> Self {
         let site = Site::new().await;
-        site.rows.confirm_store_id(ID).await.unwrap();
+        let database = Database::new(MemoryDatabase::new());
+        database.store_id.confirm_store_id(ID).await.unwrap();
         site.backend.create_store_id(ID).await.unwrap();
         let backend = Arc::new(site.backend.clone());
-        let probe = ReadinessProbe::new(&site.store, site.rows.clone(), backend)
-            .with_cache_period(Duration::ZERO);
-        let config = HttpConfig::default().with_readiness(probe.clone());
+        let probe =
+            ReadinessProbe::new(&site.store, &database, backend).with_cache_period(Duration::ZERO);
+        let config = config.with_readiness(probe.clone());
         let router = router(site.store.clone(), Arc::new(Tokens), config);
         Self {
             site,
@@ -65,7 +68,7 @@ fn assert_reply(reply: &Reply, status: u16, body: &Value) {
 
 #[tokio::test]
 async fn readiness_needs_no_credential_and_names_the_parts() {
-    let probed = Probed::new().await;
+    let probed = Probed::new(HttpConfig::default()).await;
     let ready = json!({ "ready": true, "reasons": [] });
     assert_reply(&probed.ask(Method::GET).await, 200, &ready);
     for (operation, kind, reason) in [
@@ -102,6 +105,31 @@ async fn readiness_needs_no_credential_and_names_the_parts() {
     // The health check is about the process alone.
     let health = asked(Method::GET, "/healthz");
     assert_eq!(reply(probed.router.clone(), health).await.status, 200);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test spoils its own file")]
+async fn an_audit_log_that_cannot_be_written_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let log = AuditLog::open(&path, AuditOptions::default()).unwrap();
+    let config = HttpConfig::default().with_audit(HttpAudit::new(log.clone()));
+    let probed = Probed::new(config).await;
+    let ready = json!({ "ready": true, "reasons": [] });
+    assert_reply(&probed.ask(Method::GET).await, 200, &ready);
+    // A line of another program stops the log.
+    let mut file = std::fs::OpenOptions::new();
+    let mut file = file.append(true).open(&path).unwrap();
+    file.write_all(b"x").unwrap();
+    let request = asked(Method::GET, "/v0/experiments/demo");
+    reply(probed.router.clone(), request).await;
+    log.flush().await.unwrap_err();
+    let unready = json!({
+        "ready": false,
+        "reasons": [{ "part": "audit-log", "reason": "cannot be written" }],
+    });
+    assert_reply(&probed.ask(Method::GET).await, 503, &unready);
+    log.close().await.unwrap_err();
 }
 
 #[tokio::test]

@@ -248,7 +248,9 @@ impl Reserved {
         )
         .with_wanted_bytes(step.wanted);
         let began = Instant::now();
-        let own = self.is_made.then_some(self.bytes);
+        // A lease that is over does not count.
+        let is_held = self.is_made && self.renewed.elapsed() < self.lease;
+        let own = is_held.then_some(self.bytes);
         self.is_made = true;
         match quotas.reserve(&request).await? {
             ReservationOutcome::Reserved(bytes) => {

@@ -59,6 +59,24 @@ impl QuotaShortage {
             may_fit_later: stored.saturating_add(least) <= refusal.maximum,
         }
     }
+
+    /// Returns the end of the text of a refusal.
+    fn text(self, limit: QuotaLimit) -> String {
+        let unit = if limit == QuotaLimit::Bytes {
+            " bytes"
+        } else {
+            ""
+        };
+        let advice = if self.may_fit_later {
+            "; try again when those have ended"
+        } else {
+            ""
+        };
+        let (stored, reserved) = (grouped(self.stored), grouped(self.reserved));
+        format!(
+            "; stored: {stored}{unit}, reserved by other deposits in progress: {reserved}{unit}{advice}"
+        )
+    }
 }
 
 impl fmt::Display for QuotaShortage {
@@ -103,22 +121,7 @@ impl QuotaRefusal {
             None => "the quota of the experiment".to_owned(),
         };
         let others = shortage.filter(|shortage| shortage.reserved > 0);
-        let others = others.map_or_else(String::new, |shortage| {
-            let advice = if shortage.may_fit_later {
-                "; try again when they have ended"
-            } else {
-                ""
-            };
-            let (stored, reserved) = (grouped(shortage.stored), grouped(shortage.reserved));
-            match self.limit {
-                QuotaLimit::Bytes => format!(
-                    "; {stored} bytes are stored, and other deposits in progress have reserved {reserved} bytes{advice}"
-                ),
-                _ => format!(
-                    "; {stored} are stored, and other deposits in progress have reserved {reserved}{advice}"
-                ),
-            }
-        });
+        let others = others.map_or_else(String::new, |shortage| shortage.text(self.limit));
         let (kind, detail) = match self.limit {
             QuotaLimit::Bytes => (
                 ErrorKind::QuotaExceeded,

@@ -13,9 +13,8 @@ use futures_util::future::join3;
 
 use self::check::Checks;
 use self::single_flight::SingleFlight;
-use crate::free_space::FreeSpaceFloor;
+use crate::database::Database;
 use crate::store::ArtifactStore;
-use crate::store_id::StoreIdRecord;
 
 /// A part of a store that may not be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,6 +99,12 @@ impl Readiness {
         self.unready.is_empty()
     }
 
+    fn shutting_down() -> Self {
+        Self {
+            unready: vec![(ReadinessPart::Server, UnreadyReason::ShuttingDown)],
+        }
+    }
+
     /// Returns the parts that are not ready, each once, with the reason. Empty if all are.
     pub fn unready(&self) -> &[(ReadinessPart, UnreadyReason)] {
         &self.unready
@@ -109,10 +114,17 @@ impl Readiness {
 /// Checks whether a store can serve requests, by a round trip to its database and its backend. A clone shares the same
 /// checks.
 ///
-/// A check reads the [store id](artifact_backend::StoreId) of both and then writes the same id again, which changes nothing but needs
-/// everything that an acknowledged write needs: on SQLite the write lock and the files that were opened, on PostgreSQL a server that
-/// accepts writes, in a folder two syncs of unchanged files, in a bucket a create that the existing object refuses (about four small
-/// requests). A store without a store id, whose halves were never [joined](crate::StoreHalves), is only read.
+/// A check reads the [store id](artifact_backend::StoreId) of both. Then it makes the same id durable again, which changes nothing but
+/// needs what an acknowledged write needs:
+///
+/// - In the database it also takes a lease and gives it back, so that a row has to be written: one sync of an SQLite file, one transaction
+///   on PostgreSQL.
+/// - In a folder it writes and syncs a temporary file without a name, and syncs the open segment of `pack:`.
+/// - In a bucket it is a create that the existing object refuses, about four small requests.
+///
+/// No blob is created, and no file is left. A layer around the backend sees these calls as it sees all others. While blobs are
+/// [moved](crate::Placement), the backend that they are moved from is only read. A store without a store id, whose halves were never
+/// [joined](crate::StoreHalves), is only read too.
 ///
 /// The result of a part is kept for [a few seconds](Self::with_cache_period). Of any number of callers, one check of a part runs at a time,
 /// and the others wait for its result. A check that takes longer than the [time limit](Self::with_time_limit) is `NoAnswer`; it goes on, and
@@ -130,7 +142,7 @@ impl Readiness {
 /// let backend = Backend::from_url("mem:").await?;
 /// let database = Database::from_url("mem:").await?;
 /// let store = ArtifactStore::new(backend.backend(), Arc::clone(&database.catalog), StoreConfig::default());
-/// let probe = ReadinessProbe::new(&store, database.store_id, backend.inventory());
+/// let probe = ReadinessProbe::new(&store, &database, backend.inventory());
 /// assert!(probe.check().await.is_ready());
 ///
 /// probe.shut_down();
@@ -145,7 +157,7 @@ pub struct ReadinessProbe {
     checks: Checks,
     database: Arc<SingleFlight>,
     backend: Arc<SingleFlight>,
-    floor: Option<Arc<FreeSpaceFloor>>,
+    free_space: Arc<SingleFlight>,
     shutting_down: Arc<AtomicBool>,
     limit: Duration,
     cache: Duration,
@@ -157,17 +169,19 @@ impl ReadinessProbe {
     /// The default of [`with_cache_period`](Self::with_cache_period).
     pub const CACHE_PERIOD: Duration = Duration::from_secs(3);
 
-    /// Creates a probe of a store. `database` and `backend` are those of the store. Does no I/O.
+    /// Creates a probe of a store. `database` and `backend` are those of the store; if it [follows a placement](ArtifactStore::placed), the
+    /// backends of the placement are asked instead. Does no I/O.
     pub fn new(
         store: &ArtifactStore,
-        database: Arc<dyn StoreIdRecord>,
+        database: &Database,
         backend: Arc<dyn ArtifactInventory>,
     ) -> Self {
+        let flight = |part| Arc::new(SingleFlight::new(part));
         Self {
-            checks: Checks::new(database, backend),
-            database: Arc::new(SingleFlight::new(ReadinessPart::Database)),
-            backend: Arc::new(SingleFlight::new(ReadinessPart::Backend)),
-            floor: store.shared().floor.clone(),
+            checks: Checks::new(store, database, backend),
+            database: flight(ReadinessPart::Database),
+            backend: flight(ReadinessPart::Backend),
+            free_space: flight(ReadinessPart::FreeSpace),
             shutting_down: Arc::default(),
             limit: Self::TIME_LIMIT,
             cache: Self::CACHE_PERIOD,
@@ -201,40 +215,33 @@ impl ReadinessProbe {
     ///
     /// Outside a tokio runtime, or if it has no timer.
     pub async fn check(&self) -> Readiness {
-        let mut found = Readiness::default();
-        if self.shutting_down.load(Ordering::Acquire) {
-            let reason = (ReadinessPart::Server, UnreadyReason::ShuttingDown);
-            found.unready.push(reason);
-            return found;
+        if self.is_shutting_down() {
+            return Readiness::shutting_down();
         }
-        let (database, backend, has_space) = join3(
-            self.database
-                .result(self.limit, self.cache, || self.checks.database()),
-            self.backend
-                .result(self.limit, self.cache, || self.checks.backend()),
-            self.has_space(),
+        let (limit, cache, checks) = (self.limit, self.cache, &self.checks);
+        let (database, backend, free_space) = join3(
+            self.database.result(limit, cache, || checks.database()),
+            self.backend.result(limit, cache, || checks.backend()),
+            self.free_space.result(limit, cache, || checks.free_space()),
         )
         .await;
         let parts = [
             (ReadinessPart::Database, database),
             (ReadinessPart::Backend, backend),
-            (ReadinessPart::FreeSpace, has_space),
+            (ReadinessPart::FreeSpace, free_space),
         ];
-        let failed = parts
+        if self.is_shutting_down() {
+            return Readiness::shutting_down();
+        }
+        let unready = parts
             .into_iter()
             .filter_map(|(part, result)| Some((part, result.err()?)));
-        found.unready.extend(failed);
-        found
+        Readiness {
+            unready: unready.collect(),
+        }
     }
 
-    async fn has_space(&self) -> Result<(), UnreadyReason> {
-        let Some(floor) = &self.floor else {
-            return Ok(());
-        };
-        match tokio::time::timeout(self.limit, floor.is_kept()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(UnreadyReason::OutOfSpace),
-            Err(_) => Err(UnreadyReason::NoAnswer),
-        }
+    fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Acquire)
     }
 }

@@ -1,5 +1,6 @@
 //! One check of a part at a time, whose result all callers share.
 
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::check::{CheckError, Checked};
+use super::check::Checked;
 use super::{ReadinessPart, UnreadyReason};
 
 type Outcome = Result<(), UnreadyReason>;
@@ -18,12 +19,14 @@ pub(super) struct SingleFlight {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// The last result, and when it was known.
     last: Option<(Instant, Outcome)>,
-    /// The check that runs, and when it began.
+    /// The check that runs.
     running: Option<Running>,
+    /// What the log says.
+    logged: Outcome,
 }
 
 #[derive(Debug, Clone)]
@@ -36,7 +39,11 @@ impl SingleFlight {
     pub(super) fn new(part: ReadinessPart) -> Self {
         Self {
             part,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                last: None,
+                running: None,
+                logged: Ok(()),
+            }),
         }
     }
 
@@ -62,12 +69,14 @@ impl SingleFlight {
             state.running.insert(runs).clone()
         };
         let deadline = running.began + limit;
-        match timeout_at(deadline, running.outcome.wait_for(Option::is_some)).await {
-            Ok(Ok(outcome)) => outcome.unwrap_or(Err(UnreadyReason::NoAnswer)),
+        let reason = match timeout_at(deadline, running.outcome.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => return outcome.unwrap_or(Err(UnreadyReason::NoAnswer)),
             // The check panicked.
-            Ok(Err(_)) => Err(UnreadyReason::Unreadable),
-            Err(_) => Err(UnreadyReason::NoAnswer),
-        }
+            Ok(Err(_)) => UnreadyReason::Unreadable,
+            Err(_) => UnreadyReason::NoAnswer,
+        };
+        self.log(Err(reason), None);
+        Err(reason)
     }
 
     fn begin(self: &Arc<Self>, check: BoxFuture<'static, Checked>) -> Running {
@@ -75,7 +84,7 @@ impl SingleFlight {
         let flight = Arc::clone(self);
         tokio::spawn(async move {
             let checked = check.await;
-            let outcome = flight.end(&checked);
+            let outcome = flight.end(checked);
             sender.send_replace(Some(outcome));
         });
         Running {
@@ -84,34 +93,32 @@ impl SingleFlight {
         }
     }
 
-    /// Records the result, and logs it if it differs from the last one.
-    fn end(&self, checked: &Checked) -> Outcome {
-        let outcome = match checked {
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.reason),
+    fn end(&self, checked: Checked) -> Outcome {
+        let (outcome, error) = match checked {
+            Ok(()) => (Ok(()), None),
+            Err(error) => (Err(error.reason), error.source),
         };
-        let last = {
+        {
             let mut state = self.lock();
             state.running = None;
-            state.last.replace((Instant::now(), outcome))
-        };
-        let before = last.map_or(Ok(()), |(_, outcome)| outcome);
-        if before != outcome {
-            self.log(checked);
+            state.last = Some((Instant::now(), outcome));
         }
+        self.log(outcome, error.as_deref());
         outcome
     }
 
-    fn log(&self, checked: &Checked) {
+    /// Logs an outcome if it differs from the last one that was logged.
+    fn log(&self, outcome: Outcome, error: Option<&(dyn StdError + Send + Sync + 'static)>) {
         let part = self.part.as_str();
-        match checked {
+        if std::mem::replace(&mut self.lock().logged, outcome) == outcome {
+            return;
+        }
+        match outcome {
             Ok(()) => tracing::info!(part, "ready again"),
-            Err(CheckError { reason, source }) => tracing::warn!(
+            Err(reason) => tracing::warn!(
                 part,
                 %reason,
-                error = source
-                    .as_deref()
-                    .map(|error| error as &(dyn std::error::Error + 'static)),
+                error = error.map(|error| error as &(dyn StdError + 'static)),
                 "not ready"
             ),
         }

@@ -33,6 +33,7 @@ mod readiness;
 mod schema;
 mod scrub;
 mod scrub_due;
+mod secrets;
 #[cfg(feature = "serde")]
 mod serde;
 mod sharing;

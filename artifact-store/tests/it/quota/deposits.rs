@@ -183,11 +183,11 @@ async fn a_refusal_says_what_others_have_reserved() {
     let store = site.managed.store();
     let sized = |size| new().with_least_size(size).with_size_hint(size);
     let other = store.reserve(&sized(700)).await.unwrap();
-    for (size, later) in [(900, "; try again when they have ended"), (901, "")] {
+    for (size, later) in [(900, "; try again when those have ended"), (901, "")] {
         let error = store.reserve(&sized(size)).await.unwrap_err();
         let detail = format!(
             "the quota of {} is 1,000 bytes; 200 bytes are left, and this deposit needs at least {size}; \
-             100 bytes are stored, and other deposits in progress have reserved 700 bytes{later}",
+             stored: 100 bytes, reserved by other deposits in progress: 700 bytes{later}",
             worker().id()
         );
         assert_eq!(error.detail(), detail);
@@ -218,8 +218,8 @@ async fn a_refusal_says_how_many_other_deposits_are_in_progress() {
     let _other = store.reserve(&new()).await.unwrap();
     let error = store.reserve(&new()).await.unwrap_err();
     let detail = format!(
-        "the quota of {} is 2 artifacts; 0 are left; 1 are stored, and other deposits in progress have reserved 1; \
-         try again when they have ended",
+        "the quota of {} is 2 artifacts; 0 are left; stored: 1, reserved by other deposits in progress: 1; \
+         try again when those have ended",
         worker().id()
     );
     assert_eq!(error.detail(), detail);

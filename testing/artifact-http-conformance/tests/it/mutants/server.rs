@@ -57,8 +57,9 @@ impl Server {
         };
         let settings = StoreConfig::default().with_max_artifact_bytes(cap);
         let backend = Arc::new(MemBackend::default());
-        let store = ArtifactStore::new(backend.clone(), database.catalog, settings);
-        let readiness = ReadinessProbe::new(&store, database.store_id, backend.clone());
+        let catalog = Arc::clone(&database.catalog);
+        let store = ArtifactStore::new(backend.clone(), catalog, settings);
+        let readiness = ReadinessProbe::new(&store, &database, backend.clone());
         let managed = ManagedStore::new(store.clone(), database.inventory, backend);
         let sharing = Sharing::new(managed.clone(), database.sharing);
         let collections = CollectionStore::new(managed.clone(), database.collections);
