@@ -7,10 +7,10 @@ use std::time::Duration;
 use artifact_backend::{ArtifactInventory, ByteRange, Result as BackendResult};
 use artifact_backend_mem::MemBackend;
 use artifact_store::{
-    ArtifactStore, CollectionStore, Database, Error, ErrorKind, Experiment, ManagedStore,
-    MemoryDatabase, NewArtifact, NewUpload, OpenBackend, PlacedBackend, Placement, Principal,
-    ReadinessPart, ReadinessProbe, Row, StoreConfig, UnreadyReason, UploadOptions, Uploads,
-    authorize,
+    ArtifactStore, CollectionStore, Database, Error, ErrorKind, Experiment, IdempotencyKey,
+    ManagedStore, MemoryDatabase, NewArtifact, NewUpload, OpenBackend, PlacedBackend, Placement,
+    Principal, ReadinessPart, ReadinessProbe, Row, StoreConfig, UnreadyReason, UploadOptions,
+    Uploads, authorize,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -92,8 +92,10 @@ async fn below_the_minimum_nothing_is_deposited_and_reads_and_deletes_go_on() {
     let mut download = low.read(&grant, ByteRange::Full).await.unwrap();
     assert_eq!(download.next().await.unwrap().unwrap(), "bytes");
     let managed = site.managed(u64::MAX);
-    let removed = managed.remove(&site.principal, &experiment(), row.id);
-    removed.await.unwrap();
+    managed
+        .remove(&site.principal, &experiment(), row.id)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +106,11 @@ async fn a_deposit_in_progress_is_refused_too() {
     let later = folder.path().join("later");
     let catalog = Arc::clone(&site.database.catalog);
     let backend = Arc::new(site.backend.clone());
-    let store = ArtifactStore::new(backend, catalog, config(u64::MAX, &[later.clone()]));
+    let store = ArtifactStore::new(
+        backend,
+        catalog,
+        config(u64::MAX, std::slice::from_ref(&later)),
+    );
     let mut deposit = store.deposit(site.new_artifact());
     deposit.write(Bytes::from_static(b"first")).await.unwrap();
     rustix::fs::mkdir(&later, rustix::fs::Mode::RWXU).unwrap();
@@ -119,7 +125,7 @@ async fn a_repeated_deposit_gets_its_artifact_below_the_minimum() {
     let site = Site::new().await;
     let keyed = |key: &str| {
         site.new_artifact()
-            .with_idempotency_key(key.parse().unwrap())
+            .with_idempotency_key(key.parse::<IdempotencyKey>().unwrap())
     };
     let enough = site.store(1);
     let row = site.deposit(&enough, keyed("k")).await.unwrap();

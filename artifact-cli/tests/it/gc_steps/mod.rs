@@ -141,10 +141,10 @@ async fn stop_at_every_step(site: &Site) {
             } else if !site.is_locked_by_other()
                 && let Some(row) = late.as_mut().and_then(Vec::pop)
             {
-                if runtime.block_on(planter.insert(&row)) {
-                    kept.push(row);
-                } else {
-                    refused += 1;
+                match runtime.block_on(planter.insert(&row)) {
+                    Some(true) => kept.push(row),
+                    Some(false) => refused += 1,
+                    None => late.get_or_insert_default().push(row),
                 }
             }
             // The bytes of the deposits that wait for their rows now look old when the collector lists them.

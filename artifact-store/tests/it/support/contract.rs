@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 /// Runs all cases one after the other, also after one has failed. Panics with the names and messages of those that failed.
+#[expect(clippy::print_stderr, reason = "shown if a case fails")]
 pub(crate) async fn run_all<C>(
     cases: impl IntoIterator<Item = C>,
     name: impl Fn(&C) -> &'static str,
