@@ -88,7 +88,8 @@ async fn debug_output_holds_no_secret() {
     let config = HttpConfig::default();
     let service =
         HttpService::with_identities(store.clone(), Arc::clone(&identities), config.clone());
-    let router = router_with_identities(store, Arc::clone(&identities), config.clone());
+    let router: axum::Router =
+        router_with_identities(store, Arc::clone(&identities), config.clone());
     let weak = AdminToken::new("canary").unwrap_err();
     let values: [&dyn Debug; 11] = [
         &admin,
