@@ -134,6 +134,9 @@ pub trait ArtifactInventory: ArtifactBackend {
     /// A call with the same id can be repeated after any error and after a dropped future. A dropped
     /// future leaves no id or the whole id.
     ///
+    /// Programs also call it with the id that is there, to learn whether the storage takes writes. It should then fail if a store
+    /// would, as far as that can be found out without leaving anything behind.
+    ///
     /// # Errors
     ///
     /// As for [`store_id`](Self::store_id), `OutOfSpace`, and `Ambiguous` if it cannot be known whether

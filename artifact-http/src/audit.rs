@@ -28,7 +28,7 @@ type FindClient = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 ///
 /// Each request below the base paths leaves one line, whatever becomes of it: also one that is refused, whose handler panics, or whose client
 /// disconnects before there is an answer. The request id is that of the header field `X-Request-Id`, if it has 1 to 128 of the
-/// characters `A-Z a-z 0-9 - . _ ~`; a layer in front can set it, as `artifact-server` does. The paths `/healthz`,
+/// characters `A-Z a-z 0-9 - . _ ~`; a layer in front can set it, as `artifact-server` does. The paths `/healthz`, `/readyz`,
 /// `/openapi.json`, the page and unknown paths elsewhere leave no line.
 ///
 /// While the log cannot be written, these requests are answered 503, unless the log [goes on](artifact_audit::OnFailure).

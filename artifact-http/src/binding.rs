@@ -13,7 +13,7 @@ use crate::endpoints::endpoints;
 #[error("{0}")]
 pub struct InvalidBindingName(&'static str);
 
-/// The path under which endpoints are: `/v0` by default, and `/v1` for the endpoints of management. `/healthz` and
+/// The path under which endpoints are: `/v0` by default, and `/v1` for the endpoints of management. `/healthz`, `/readyz` and
 /// `/openapi.json` are not under it.
 ///
 /// ```

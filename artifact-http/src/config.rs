@@ -4,7 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{CollectionStore, ManagedStore, ReadPolicy, Sharing, UploadOptions};
+use artifact_store::{
+    CollectionStore, ManagedStore, ReadPolicy, ReadinessProbe, Sharing, UploadOptions,
+};
 
 use crate::api::Api;
 use crate::audit::HttpAudit;
@@ -110,6 +112,8 @@ pub struct HttpConfig {
     pub uploads: UploadOptions,
     /// The audit log. Off by default.
     pub audit: Option<HttpAudit>,
+    /// What `/readyz` asks. Without one, the default, that path is 404.
+    pub readiness: Option<ReadinessProbe>,
 }
 
 impl Default for HttpConfig {
@@ -140,6 +144,7 @@ impl Default for HttpConfig {
             below_layers: false,
             uploads: UploadOptions::default(),
             audit: None,
+            readiness: None,
         }
     }
 }
@@ -334,6 +339,24 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_audit(mut self, audit: HttpAudit) -> Self {
         self.audit = Some(audit);
+        self
+    }
+
+    /// Adds `/readyz`, which says without a credential whether the store can serve requests: 200 or 503, with the parts that are not
+    /// ready. The probe should be of the store of the router. Unlike `/healthz`, it fails while the database or the backend cannot be used.
+    ///
+    /// ```
+    /// # use artifact_http::HttpConfig;
+    /// # use artifact_store::{ArtifactStore, Backend, Database, ReadinessProbe};
+    /// # fn checked(store: &ArtifactStore, database: &Database, backend: &Backend) -> HttpConfig {
+    /// let probe = ReadinessProbe::new(store, database, backend.inventory());
+    /// // A program calls `probe.shut_down()` when it begins to end.
+    /// HttpConfig::default().with_readiness(probe.clone())
+    /// # }
+    /// ```
+    #[must_use = "returns the changed settings"]
+    pub fn with_readiness(mut self, probe: ReadinessProbe) -> Self {
+        self.readiness = Some(probe);
         self
     }
 

@@ -239,6 +239,7 @@ fn failed(place: FileIn, error: Error) -> Problem {
         // The vocabulary of `/v0` has no name for it.
         (FileIn::Form, ErrorKind::QuotaExceeded) => {
             Problem::plain(StatusCode::INSUFFICIENT_STORAGE, error.detail())
+                .retried_if_it_may_fit(&error)
         }
         _ => error.into(),
     }

@@ -20,7 +20,7 @@ use crate::request_info::RequestInfo;
 use crate::route::{DeploymentRoute, Route};
 use crate::router::Service;
 use crate::sharing::FetchLink;
-use crate::{endpoints, health, instance, openapi, response};
+use crate::{endpoints, health, instance, openapi, readiness, response};
 
 /// A field that scripts send and browsers do not add by themselves, by custom with the value `XMLHttpRequest`.
 const SENT_BY_SCRIPT: HeaderName = HeaderName::from_static("x-requested-with");
@@ -84,6 +84,15 @@ async fn answer(
             info.route = health::PATH;
             check_get(&parts.method)?;
             Ok(health::respond())
+        }
+        readiness::PATH => {
+            let probe = service.config.readiness.as_ref();
+            let probe = probe.ok_or_else(Problem::no_such_path)?;
+            info.route = readiness::PATH;
+            check_get(&parts.method)?;
+            let respond = readiness::respond(probe, service.config.audit.as_ref());
+            // In a box, so that the futures of other requests are no larger.
+            Ok(Box::pin(respond).await)
         }
         openapi::PATH => {
             info.route = openapi::PATH;

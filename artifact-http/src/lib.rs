@@ -33,6 +33,7 @@ mod problem;
 mod problem_layer;
 mod query;
 mod rate_limiter;
+mod readiness;
 mod refusal;
 mod response;
 mod text;

@@ -68,7 +68,7 @@ impl Service {
 
 /// Creates a router that answers every path: the artifact endpoints under the base path `/v0`, `/healthz`,
 /// `/openapi.json`, and a problem for everything else. With [`HttpConfig::with_management`] it also has the endpoints of
-/// management under `/v1`. The authenticator manages identities, so
+/// management under `/v1`, and with [`HttpConfig::with_readiness`] `/readyz`. The authenticator manages identities, so
 /// this router has no worker or group endpoints.
 ///
 /// Mount it with [`Router::nest`] under a path of another app, or merge it into an app that has no

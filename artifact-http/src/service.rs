@@ -21,7 +21,7 @@ use crate::endpoints::endpoints;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::rate_limiter::RateLimiter;
 use crate::router::Service;
-use crate::{dispatch, health, openapi};
+use crate::{dispatch, health, openapi, readiness};
 
 /// A tower service that answers every path as [`router`](crate::router()) does. Clones share their state.
 ///
@@ -69,6 +69,8 @@ impl HttpService {
             .filter(|endpoint| self.shared.serves(endpoint));
         let served = served.map(|endpoint| self.shared.template(endpoint));
         let served = served.chain([health::PATH, openapi::PATH]);
+        let is_checked = self.shared.config.readiness.is_some();
+        let served = served.chain(is_checked.then_some(readiness::PATH));
         #[cfg(feature = "page")]
         let served = {
             let has_page = self.shared.config.has_page();

@@ -59,6 +59,8 @@ pub struct RequestLabels {
     pub experiment: Option<Cow<'static, str>>,
     /// The id of the artifact, or of what else the request is about.
     pub artifact: Option<Cow<'static, str>>,
+    /// Whether the request is one of a monitor that asks every few seconds. Its line has the level debug instead of info.
+    pub is_probe: bool,
 }
 
 impl Default for RequestLabels {
@@ -68,6 +70,7 @@ impl Default for RequestLabels {
             principal: None,
             experiment: None,
             artifact: None,
+            is_probe: false,
         }
     }
 }

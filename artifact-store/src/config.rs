@@ -1,5 +1,6 @@
 //! The settings of a store.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct StoreConfig {
     pub(crate) verified_cache_bytes: usize,
     pub(crate) read_memory_bytes: usize,
     pub(crate) quota_lease: Duration,
+    pub(crate) min_free_bytes: u64,
+    pub(crate) space_folders: Vec<PathBuf>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -35,6 +38,8 @@ impl Default for StoreConfig {
             verified_cache_bytes: 64 << 20,
             read_memory_bytes: 64 << 20,
             quota_lease: Duration::from_mins(3),
+            min_free_bytes: 0,
+            space_folders: Vec::new(),
             clock: Arc::new(SystemClock),
         }
     }
@@ -126,6 +131,25 @@ impl StoreConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_quota_lease(mut self, period: Duration) -> Self {
         self.quota_lease = period;
+        self
+    }
+
+    /// Sets how many bytes the file system of each of these files and folders must have free. Below that, deposits, new uploads and
+    /// appends to uploads fail with `OutOfSpace`, also those that have begun; reads and deletes go on. So does a deposit whose
+    /// [key](crate::NewArtifact::with_idempotency_key) an earlier one has, because it stores nothing new. 0 is no minimum, the default.
+    ///
+    /// Name the folder of the backend and the folder of an SQLite file. A store that [follows a placement](crate::ArtifactStore::placed)
+    /// adds the folder that it stores blobs in now.
+    ///
+    /// The space is that for users other than root (`statvfs`). It is measured while there are deposits, at most once a second, so
+    /// deposits can go below the minimum by what they write in a second. Reaching it is logged with `alarm="low-free-space"`. A file
+    /// system that cannot be measured has no minimum, nor has any on systems other than Unix.
+    ///
+    /// A file system that is full keeps SQLite from removing rows too, so the minimum leaves space for that.
+    #[must_use = "returns the changed settings"]
+    pub fn with_min_free_space(mut self, bytes: u64, folders: Vec<PathBuf>) -> Self {
+        self.min_free_bytes = bytes;
+        self.space_folders = folders;
         self
     }
 

@@ -305,6 +305,7 @@ impl Deposit {
 
     /// Reserves room for this number of bytes in all, unless it is reserved already.
     async fn allow(&mut self, size: u64) -> Result<()> {
+        self.shared.check_free_space_for(&self.new).await?;
         match &self.allowance {
             Some(allowance) if allowance.covers(size) => Ok(()),
             // In a box, so that the future of a deposit without quotas is no larger.

@@ -27,6 +27,7 @@ mod error;
 mod experiment;
 mod external_id;
 mod file_name;
+mod free_space;
 mod fresh_id;
 mod freshness;
 mod hasher;
@@ -41,6 +42,7 @@ mod principal;
 mod quota;
 mod read_memory;
 mod read_policy;
+mod readiness;
 mod row;
 mod row_cache;
 #[cfg(feature = "schemars")]
@@ -126,10 +128,11 @@ pub use placement::{
 };
 pub use principal::{Principal, PrincipalClass, PrincipalId};
 pub use quota::{
-    Allowance, Quota, QuotaLimit, QuotaPage, QuotaRefusal, QuotaScope, QuotaStatus, QuotaStore,
-    ReservationId, ReservationOutcome, ReservationRequest,
+    Allowance, Quota, QuotaLimit, QuotaPage, QuotaRefusal, QuotaScope, QuotaShortage, QuotaStatus,
+    QuotaStore, ReservationId, ReservationOutcome, ReservationRequest,
 };
 pub use read_policy::{BuiltInRule, ReadPolicy};
+pub use readiness::{Readiness, ReadinessPart, ReadinessProbe, UnreadyReason};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;

@@ -10,8 +10,11 @@ use crate::catalog::Catalog;
 use crate::config::StoreConfig;
 use crate::damage::{DamagedSet, Finding};
 use crate::digests::DigestCache;
+use crate::error::Result;
 use crate::experiment::{Experiment, ExperimentId};
-use crate::idempotency::KeyTurns;
+use crate::free_space::FreeSpaceFloor;
+use crate::idempotency::{KeyTurns, find_earlier};
+use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
@@ -33,9 +36,31 @@ pub(crate) struct Shared {
     pub(crate) read_memory: Arc<ReadMemory>,
     pub(crate) damaged: DamagedSet,
     pub(crate) key_turns: Arc<KeyTurns>,
+    /// The free space without which nothing is deposited, if there is a minimum.
+    pub(crate) floor: Option<Arc<FreeSpaceFloor>>,
 }
 
 impl Shared {
+    /// Fails with `OutOfSpace` if a file system has less free space than the minimum.
+    pub(crate) async fn check_free_space(&self) -> Result<()> {
+        match &self.floor {
+            Some(floor) => floor.check().await,
+            None => Ok(()),
+        }
+    }
+
+    /// As [`check_free_space`](Self::check_free_space), unless an earlier deposit has the same key: nothing new is stored then.
+    pub(crate) async fn check_free_space_for(&self, new: &NewArtifact) -> Result<()> {
+        let Err(low) = self.check_free_space().await else {
+            return Ok(());
+        };
+        let Some(key) = &new.idempotency_key else {
+            return Err(low);
+        };
+        let earlier = Box::pin(find_earlier(&*self.catalog, new, key)).await?;
+        earlier.map_or(Err(low), |_| Ok(()))
+    }
+
     /// Records that a blob is damaged or lost, and raises the alarm if that is new.
     pub(crate) fn report_damage(
         &self,

@@ -14,6 +14,7 @@ use crate::deposit::Deposit;
 use crate::digests::{ChunkDigests, DigestCache};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::free_space::FreeSpaceFloor;
 use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::quota::{Allowance, Step};
@@ -65,6 +66,8 @@ impl ArtifactStore {
         let verified = Arc::new(VerifiedCache::new(config.verified_cache_bytes));
         let rows = RowCache::new(Arc::clone(&config.clock));
         let read_memory = ReadMemory::new(config.read_memory_bytes);
+        let folders = config.space_folders.clone();
+        let floor = FreeSpaceFloor::new(config.min_free_bytes, folders, placed.clone());
         Self {
             shared: Arc::new(Shared {
                 backend,
@@ -78,6 +81,7 @@ impl ArtifactStore {
                 read_memory,
                 damaged: DamagedSet::default(),
                 key_turns: Arc::default(),
+                floor,
             }),
         }
     }
@@ -123,8 +127,10 @@ impl ArtifactStore {
     /// # Errors
     ///
     /// `QuotaExceeded` if the deposit does not fit, `TooManyInFlight` if the depositor has too many deposits in progress, and the
-    /// detail says what is left; `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
+    /// detail says what is left; `OutOfSpace` also below the [minimum of free space](StoreConfig::with_min_free_space); `Unavailable`
+    /// and the kinds that an operator must resolve.
     pub async fn reserve(&self, new: &NewArtifact) -> Result<Allowance> {
+        self.shared.check_free_space_for(new).await?;
         let step = Step::of(&self.shared, new, 0);
         Allowance::begin(&self.shared, new, step).await
     }

@@ -12,8 +12,8 @@ pub type Parsed = Result<(PartHead, Vec<u8>), Error>;
 ///
 /// - chunks of one byte, of other lengths, and the whole body have the same result;
 /// - the parser never holds more than its limit for bytes outside the file and one delimiter;
-/// - an accepted body is a header without bare line breaks, an empty line, the file, the last
-///   delimiter and white space, and no line of the file is a delimiter with any line break;
+/// - an accepted body is a header without bare line breaks and other control characters than tabs, an empty line, the file, the
+///   last delimiter and white space, and no line of the file is a delimiter with any line break;
 /// - an accepted part that is encoded in the simplest form parses to the same part.
 pub fn check(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n');
@@ -90,6 +90,9 @@ fn check_reading(boundary: &Boundary, body: &[u8], file: &[u8]) {
     let tail = [b"\r\n", &dashed[..], b"--"].concat();
     let before = body.trim_ascii_end().strip_suffix(&tail[..]);
     let before = before.expect("an accepted body ends with its last boundary");
+    let after = &body[before.len() + tail.len()..];
+    let is_blank = after.iter().all(|byte| b" \t\r\n".contains(byte));
+    assert!(is_blank, "another character after the last boundary");
     let head = before.strip_suffix(file).expect("the file comes before it");
     assert!(head.ends_with(b"\r\n\r\n"), "the header ends elsewhere");
     let start = head.windows(dashed.len()).position(|at| at == dashed);
@@ -99,6 +102,9 @@ fn check_reading(boundary: &Boundary, body: &[u8], file: &[u8]) {
     for line in lines.filter(|line| !line.is_empty()) {
         let first_cr = line.iter().position(|byte| *byte == b'\r');
         assert_eq!(first_cr, Some(line.len() - 1), "a bare line break");
+        let mut text = line[..line.len() - 1].iter();
+        let control = text.find(|byte| byte.is_ascii_control() && **byte != b'\t');
+        assert_eq!(control, None, "a control character in the header");
     }
     let lines = [b"\n", file].concat();
     let mut windows = lines.windows(dashed.len() + 2);

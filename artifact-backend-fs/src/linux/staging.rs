@@ -78,7 +78,7 @@ impl Temporary {
         root: &Arc<Root>,
         tmpfile: &TmpfileSupport,
         operation: Operation,
-        id: ArtifactId,
+        id: Option<ArtifactId>,
     ) -> Result<Self> {
         if !tmpfile.0.load(Ordering::Relaxed) {
             return Self::named(root, operation, id);
@@ -100,8 +100,8 @@ impl Temporary {
 
     /// Creates a named temporary file and locks it, so that no sweep removes it. A sweep may have
     /// removed it before it was locked, so the name is checked after the lock.
-    fn named(root: &Arc<Root>, operation: Operation, id: ArtifactId) -> Result<Self> {
-        let fail = |errno| failed(operation, Some(id), "create a temporary file", errno);
+    fn named(root: &Arc<Root>, operation: Operation, id: Option<ArtifactId>) -> Result<Self> {
+        let fail = |errno| failed(operation, id, "create a temporary file", errno);
         for _ in 0..ATTEMPTS {
             let file_name = staging_name();
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
@@ -134,12 +134,13 @@ impl Temporary {
                 Err(errno) => return Err(fail(errno)),
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, operation)
-            .with_id(id)
-            .with_detail(
-                "every temporary file was removed before it could be used; check who can write \
-                 to the root",
-            ))
+        let error = Error::new(ErrorKind::Unavailable, operation).with_detail(
+            "every temporary file was removed before it could be used; check who can write to the root",
+        );
+        Err(match id {
+            Some(id) => error.with_id(id),
+            None => error,
+        })
     }
 
     pub(crate) fn file(&self) -> BorrowedFd<'_> {

@@ -12,7 +12,10 @@ use crate::layout::{STORE_ID, staging_name};
 use crate::linux::error::failed;
 use crate::linux::root::Root;
 use crate::linux::shared::Shared;
+use crate::linux::staging::Temporary;
 use crate::linux::sys::{self, SysResult};
+
+const TRIAL: &[u8] = b"trial of artifact-backend-fs\n";
 
 /// Reads the store id, if the root has one.
 pub(crate) fn read(root: &Root) -> Result<Option<StoreId>> {
@@ -27,13 +30,18 @@ pub(crate) fn read(root: &Root) -> Result<Option<StoreId>> {
 /// The id is written to a temporary file, synced, and linked to its name, so the name never holds a
 /// part of it. File and folder are synced again if another process linked the name: it may not have
 /// synced them yet.
+///
+/// If the root has an id, a temporary file is written and synced too: a file system that is full or read-only also syncs what is
+/// unchanged, and the caller learns whether the root takes writes.
 pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
     let operation = Operation::CreateStoreId;
     let root = &shared.root;
     let fail = |errno| failed(operation, None, "create the file of the store id", errno);
     root.check_alive(operation)?;
     root.failed_syncs().check(operation, None)?;
-    if open(root, operation)?.is_none() {
+    if open(root, operation)?.is_some() {
+        try_write(shared)?;
+    } else {
         let name = staging_name();
         let linked = link_new(root, &name, new);
         // The temporary name is not needed any more, even after an error. Its removal is made durable
@@ -63,6 +71,17 @@ pub(crate) fn create(shared: &Shared, new: StoreId) -> Result<StoreId> {
                 .with_source(error)
         })?;
     Ok(found)
+}
+
+/// Writes and syncs a temporary file, which has no name if the file system can do that.
+fn try_write(shared: &Shared) -> Result<()> {
+    let (root, operation) = (&shared.root, Operation::CreateStoreId);
+    let mut temporary = Temporary::new(root, &shared.tmpfile, operation, None)?;
+    let written = sys::write_all(temporary.file(), TRIAL);
+    let synced = written
+        .and_then(|()| root.track(DiskCall::SyncBytes, || sys::fsync(temporary.file())))
+        .and(temporary.remove_name());
+    synced.map_err(|errno| failed(operation, None, "write a temporary file", errno))
 }
 
 /// Writes the id to a temporary file and links it to its name, unless the name exists.

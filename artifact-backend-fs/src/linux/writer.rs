@@ -44,7 +44,7 @@ impl FileWriter {
         // Bytes that will not be acknowledged are not taken.
         shared.root.failed_syncs().check(operation, Some(id))?;
         Ok(Self {
-            temporary: Temporary::new(&shared.root, &shared.tmpfile, operation, id)?,
+            temporary: Temporary::new(&shared.root, &shared.tmpfile, operation, Some(id))?,
             shared,
             id,
             size: 0,

@@ -12,6 +12,8 @@ use super::staging::Temporary;
 use crate::failed_syncs::DiskCall;
 use crate::layout::STORE_ID;
 
+const TRIAL: &[u8] = b"trial of artifact-backend-fs\n";
+
 /// Reads the store id, if the root has one.
 pub(super) fn read(root: &Root) -> Result<Option<StoreId>> {
     root.check(Operation::ReadStoreId)?;
@@ -24,12 +26,17 @@ pub(super) fn read(root: &Root) -> Result<Option<StoreId>> {
 /// The id is written to a temporary file, synced, and linked to its name, so the name never holds a
 /// part of it. File and folder are synced again if another process linked the name: it may not have
 /// synced them yet.
+///
+/// If the root has an id, a temporary file is written and synced too: a file system that is full or read-only also syncs what is
+/// unchanged, and the caller learns whether the root takes writes.
 pub(super) fn create(root: &Arc<Root>, new: StoreId) -> Result<StoreId> {
     let operation = Operation::CreateStoreId;
     let fail = |error| failed(operation, None, "create the file of the store id", error);
     root.check(operation)?;
     root.failed_syncs().check(operation, None)?;
-    if find(root, operation)?.is_none() {
+    if find(root, operation)?.is_some() {
+        try_write(root)?;
+    } else {
         let mut temporary = Temporary::new(root, operation, None)?;
         // Its removal is made durable before the link count of the file is.
         let staging = OpenFolder::open(root.staging()).map_err(fail)?;
@@ -54,6 +61,17 @@ pub(super) fn create(root: &Arc<Root>, new: StoreId) -> Result<StoreId> {
                 .with_source(error)
         })?;
     Ok(found)
+}
+
+/// Writes and syncs a temporary file.
+fn try_write(root: &Arc<Root>) -> Result<()> {
+    let operation = Operation::CreateStoreId;
+    let mut temporary = Temporary::new(root, operation, None)?;
+    let written = temporary.write_all(TRIAL);
+    let synced = written
+        .and_then(|()| root.track(DiskCall::SyncBytes, || files::sync(temporary.file())))
+        .and(temporary.remove_name());
+    synced.map_err(|error| failed(operation, None, "write a temporary file", error))
 }
 
 /// Writes the id to a temporary file and links it to its name, unless the name exists.

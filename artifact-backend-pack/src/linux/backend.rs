@@ -220,10 +220,15 @@ impl ArtifactInventory for PackBackend {
         self.shared().large.store_id().await
     }
 
+    /// As in the trait. It also fails if records of blobs could not be made durable now.
     async fn create_store_id(&self, new: StoreId) -> Result<StoreId> {
         let root = &self.shared().root;
         root.check_trusted(Operation::CreateStoreId, None)?;
-        self.shared().large.create_store_id(new).await
+        let created = self.shared().large.create_store_id(new).await?;
+        self.shared()
+            .check_committer(Operation::CreateStoreId)
+            .await?;
+        Ok(created)
     }
 
     /// Checks whether the backend still acknowledges stores and deletes. Loads work in any case.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::io::Errno;
-use tokio::sync::oneshot;
 
 use crate::format::frame::Record;
 use crate::linux::claims::Claim;
 use crate::linux::index::Open;
 use crate::linux::open_segment::{OpenSegment, is_full};
-use crate::linux::request::{CommitError, Request};
+use crate::linux::request::{Answer, CommitError, Request};
+use crate::linux::root::Root;
 use crate::linux::seal::seal;
 use crate::linux::shared::Shared;
 
@@ -36,12 +36,9 @@ impl Committer {
             let mut records = Vec::with_capacity(requests.len());
             let mut callers = Vec::with_capacity(requests.len());
             for request in requests {
-                let Request {
-                    record,
-                    claim,
-                    answer,
-                } = request;
-                records.push(record);
+                let Request { record, answer } = request;
+                let (record, claim) = record.unzip();
+                records.extend(record);
                 callers.push((claim, answer));
             }
             let result = self.commit(&records);
@@ -61,7 +58,7 @@ impl Committer {
         }
     }
 
-    /// Makes the records durable and visible, all or none.
+    /// Makes the records durable and visible, all or none. Without records, syncs the open segment once more.
     fn commit(&mut self, records: &[Record<Bytes>]) -> Result<(), CommitError> {
         let shared = Arc::clone(&self.shared);
         let root = &shared.root;
@@ -70,6 +67,9 @@ impl Committer {
         }
         if !root.is_alive() {
             return Err(CommitError::NotWritten(Errno::NOENT));
+        }
+        if records.is_empty() {
+            return self.sync_again();
         }
         let open = self.with_room(records)?;
         let Some(frame) = open.log.begin(records) else {
@@ -84,22 +84,28 @@ impl Committer {
             written => written.and_then(|()| open.sync()),
         };
         if let Err(errno) = written {
-            open.log.sync_failed();
-            let cut = (open.file.number, open.log.end().offset);
-            root.record_failed_sync(errno, Some(cut));
-            return Err(CommitError::Ambiguous(errno));
+            return Err(stop(root, open, errno));
         }
         // The other backend may have recorded a failure since, or the root was removed with the segment.
         if root.is_in_doubt() != Ok(false) || !root.is_alive() {
-            open.log.sync_failed();
-            let cut = (open.file.number, open.log.end().offset);
-            root.record_failed_sync(Errno::IO, Some(cut));
-            return Err(CommitError::Ambiguous(Errno::IO));
+            return Err(stop(root, open, Errno::IO));
         }
         open.log.synced();
         shared.index.apply(&frame.entries);
         open.write_mark();
         Ok(())
+    }
+
+    /// Syncs the open segment, in which everything is durable.
+    fn sync_again(&mut self) -> Result<(), CommitError> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        if open.log.is_in_doubt() {
+            return Err(CommitError::InDoubt);
+        }
+        let synced = open.sync();
+        synced.map_err(|errno| stop(&self.shared.root, open, errno))
     }
 
     /// Returns the open segment if it has room for the records, or else seals it and begins the next.
@@ -152,6 +158,14 @@ impl Committer {
     }
 }
 
+/// Stops all acknowledgements, because the end of the open segment may not be on the disk.
+fn stop(root: &Root, open: &mut OpenSegment, cause: Errno) -> CommitError {
+    open.log.sync_failed();
+    let cut = (open.file.number, open.log.end().offset);
+    root.record_failed_sync(cause, Some(cut));
+    CommitError::Ambiguous(cause)
+}
+
 /// Ends the queue together with the thread, also when it panics: no caller waits for ever.
 struct End(Arc<Shared>);
 
@@ -162,10 +176,7 @@ impl Drop for End {
 }
 
 /// Ends the claims, then answers the callers.
-fn answer(
-    callers: Vec<(Claim, oneshot::Sender<Result<(), CommitError>>)>,
-    result: Result<(), CommitError>,
-) {
+fn answer(callers: Vec<(Option<Claim>, Answer)>, result: Result<(), CommitError>) {
     for (claim, answer) in callers {
         drop(claim);
         // The caller's future may have been dropped.

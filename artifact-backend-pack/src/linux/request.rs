@@ -1,4 +1,4 @@
-//! A record that waits for the committer.
+//! What waits for the committer.
 
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -22,24 +22,29 @@ pub(crate) enum CommitError {
     Closed,
 }
 
+/// Gets what became of a request.
+pub(crate) type Answer = oneshot::Sender<Result<(), CommitError>>;
+
 /// A record and the caller that waits for it.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) record: Record<Bytes>,
-    /// Ends when the record is in the index.
-    pub(crate) claim: Claim,
+    /// `None` for a caller that only wants to know whether records can be made durable. The claim ends when the record is in the
+    /// index.
+    pub(crate) record: Option<(Record<Bytes>, Claim)>,
     /// Its receiver is gone if the caller's future was dropped.
-    pub(crate) answer: oneshot::Sender<Result<(), CommitError>>,
+    pub(crate) answer: Answer,
 }
 
 impl Queued for Request {
     fn length(&self) -> usize {
-        self.record.length()
+        self.record
+            .as_ref()
+            .map_or(0, |(record, _)| record.length())
     }
 
     fn refuse(self) {
-        let Self { claim, answer, .. } = self;
-        drop(claim);
+        let Self { record, answer } = self;
+        drop(record);
         let _ = answer.send(Err(CommitError::Closed));
     }
 }

@@ -78,17 +78,22 @@ impl Shared {
         claim: Claim,
     ) -> Result<()> {
         let id = record.id;
+        let committed = self.request(Some((record, claim))).await;
+        committed.map_err(|error| commit_error(operation, Some(id), error))
+    }
+
+    /// Asks the committer whether it can make records durable. Nothing is written, and the open segment is synced.
+    pub(crate) async fn check_committer(&self, operation: Operation) -> Result<()> {
+        let checked = self.request(None).await;
+        checked.map_err(|error| commit_error(operation, None, error))
+    }
+
+    async fn request(&self, record: Option<(Record<Bytes>, Claim)>) -> Result<(), CommitError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.push(Request {
-            record,
-            claim,
-            answer,
-        });
+        self.queue.push(Request { record, answer });
         // Without an answer, the thread of the committer panicked.
-        let result = answered
-            .await
-            .unwrap_or(Err(CommitError::Ambiguous(Errno::IO)));
-        result.map_err(|error| commit_error(operation, id, error))
+        let result = answered.await;
+        result.unwrap_or(Err(CommitError::Ambiguous(Errno::IO)))
     }
 
     /// Returns an error if records are lost, so that what is not found may have been stored.
@@ -142,22 +147,24 @@ pub(crate) fn time(milliseconds: u64) -> SystemTime {
     time.unwrap_or(UNIX_EPOCH)
 }
 
-fn commit_error(operation: Operation, id: ArtifactId, error: CommitError) -> Error {
-    match error {
+fn commit_error(operation: Operation, id: Option<ArtifactId>, error: CommitError) -> Error {
+    let error = match error {
         CommitError::NotWritten(Errno::NOENT) => Error::new(ErrorKind::Misconfigured, operation)
-            .with_id(id)
             .with_detail("the root was removed while it was in use; restore it and restart"),
-        CommitError::NotWritten(errno) => failed(operation, Some(id), "write to a segment", errno),
+        CommitError::NotWritten(errno) => failed(operation, None, "write to a segment", errno),
         CommitError::Ambiguous(errno) => with_kind(
             ErrorKind::Ambiguous,
             operation,
-            Some(id),
+            None,
             "make the record durable",
             errno,
         ),
-        CommitError::InDoubt => in_doubt(operation, Some(id)),
+        CommitError::InDoubt => in_doubt(operation, None),
         CommitError::Closed => Error::new(ErrorKind::Unavailable, operation)
-            .with_id(id)
             .with_detail("the committer of the backend has ended; open the backend again"),
+    };
+    match id {
+        Some(id) => error.with_id(id),
+        None => error,
     }
 }

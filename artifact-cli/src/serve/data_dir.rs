@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use artifact_store::{
     ArtifactStore, Backend, CollectOptions, Collector, Database, ErrorKind, Experiment,
-    IdentityStore, ScrubOptions, Scrubber, StoreConfig,
+    IdentityStore, ReadinessProbe, ScrubOptions, Scrubber, StoreConfig,
 };
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
@@ -42,6 +42,11 @@ impl Opened {
         let catalog = Arc::clone(&self.database.inventory);
         Collector::new(catalog, self.backend.inventory(), options)
             .with_sharing(Arc::clone(&self.database.sharing))
+    }
+
+    /// Returns the checks of `/readyz`.
+    pub(crate) fn readiness(&self) -> ReadinessProbe {
+        ReadinessProbe::new(&self.store, &self.database, self.backend.inventory())
     }
 
     /// Returns the scrubber of the schedule.
@@ -87,7 +92,8 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         .with_max_artifact_bytes(settings.max_artifact_bytes.0)
         .with_commit_timeout(settings.commit_timeout)
         .with_verified_cache_bytes(settings.verified_cache.as_usize())
-        .with_read_memory_bytes(settings.fetch_memory.as_usize());
+        .with_read_memory_bytes(settings.fetch_memory.as_usize())
+        .with_min_free_space(settings.min_free_space.0, store.rows_folder());
     let now = jiff::Timestamp::try_from(config.clock().now()).map_err(|error| {
         setup_from(
             error,

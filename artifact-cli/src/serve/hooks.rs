@@ -14,6 +14,9 @@ use http::{Extensions, Request, Response};
 /// Maximum size of a problem's body in bytes; far more than any has.
 const MAX_PROBLEM: usize = 64 << 10;
 
+/// The path that monitors ask.
+const READINESS: &str = "/readyz";
+
 #[derive(Debug)]
 pub(crate) struct ProblemHooks {
     config: HttpConfig,
@@ -82,6 +85,7 @@ impl Hooks for ProblemHooks {
             }),
             experiment: info.experiment().map(|id| id.as_str().to_owned().into()),
             artifact: info.artifact().map(|id| id.to_string().into()),
+            is_probe: info.route() == READINESS,
         }
     }
 }

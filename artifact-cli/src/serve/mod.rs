@@ -40,7 +40,7 @@ use artifact_http::{HttpService, IdentityAuthenticator};
 use artifact_server::{
     Address, Listener, ServeOutcome, Server, ServerConfig, ServerHandle, raise_open_file_limit,
 };
-use artifact_store::{CollectionStore, ManagedStore, Sharing};
+use artifact_store::{CollectionStore, ManagedStore, ReadinessProbe, Sharing};
 use tokio::task::JoinSet;
 
 pub(crate) use self::check::check;
@@ -99,6 +99,8 @@ pub(crate) async fn run(
         .with_management(managed)
         .with_sharing(sharing)
         .with_collections(collections);
+    let readiness = opened.readiness();
+    config = config.with_readiness(readiness.clone());
     if tls.is_some() {
         config = config.with_https();
     }
@@ -136,7 +138,8 @@ pub(crate) async fn run(
     let reload = Reload::new(tls, admin, log, opened.shared.clone(), address);
     let reload = reload.with_audit(audit.clone());
     tasks.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
-    tasks.spawn(stop_at_signals(signals, server.handle()));
+    let delay = settings.drain_delay;
+    tasks.spawn(stop_at_signals(signals, server.handle(), readiness, delay));
     spawn_maintenance(&mut tasks, &opened, settings, audit.clone());
     let outcome = server.serve(listener).await;
     drop(tasks);
@@ -239,13 +242,23 @@ fn server_config(settings: &ServeSettings) -> Result<ServerConfig> {
     })
 }
 
-/// Drains the server at the first signal, and aborts it at the second.
-async fn stop_at_signals(mut signals: Signals, server: ServerHandle) {
+/// Drains the server after the first signal and the delay, and aborts it at the second signal.
+async fn stop_at_signals(
+    mut signals: Signals,
+    server: ServerHandle,
+    readiness: ReadinessProbe,
+    delay: Duration,
+) {
     let signal = signals.next().await;
     tracing::info!(signal = signal.name(), "shutting down");
+    readiness.shut_down();
     service_manager::stopping().await;
-    server.drain();
-    let signal = signals.next().await;
+    let signal = if let Ok(signal) = tokio::time::timeout(delay, signals.next()).await {
+        signal
+    } else {
+        server.drain();
+        signals.next().await
+    };
     tracing::warn!(signal = signal.name(), "shutting down at once");
     server.abort();
 }

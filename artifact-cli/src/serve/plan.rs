@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact_backend::{Ownership, OwnershipError};
@@ -36,6 +36,12 @@ impl<'s> StorePlan<'s> {
             sources,
             database: database(settings, sources)?,
         })
+    }
+
+    /// Returns the folder of the rows, if they are in a file.
+    pub(crate) fn rows_folder(&self) -> Vec<PathBuf> {
+        let rows = self.database.path().map(files::parent);
+        rows.map(Path::to_path_buf).into_iter().collect()
     }
 
     /// Returns whether both the rows and the blobs outlive this process.

@@ -207,6 +207,16 @@ pub(crate) struct ServeSettings {
     )]
     pub(crate) max_artifact_bytes: ByteSize,
 
+    /// Minimum of free space, in bytes or with KiB, MiB, GiB, TiB, of the file systems of the folder of the blobs and of the SQLite
+    /// file. Below it, deposits and uploads are answered 507 and `/readyz` is 503; reads and deletes go on. 0 turns it off
+    #[arg(
+        long,
+        env = "ARTIFACT_MIN_FREE_SPACE",
+        value_name = "N",
+        default_value = "64MiB"
+    )]
+    pub(crate) min_free_space: ByteSize,
+
     /// Memory for recently fetched artifacts that are already verified, each of at most an eighth of it.
     /// They are not read and hashed again until their blob's file changes. 0 turns the cache off
     #[arg(
@@ -415,6 +425,18 @@ pub(crate) struct ServeSettings {
     )]
     #[arg(value_parser = seconds)]
     pub(crate) drain_timeout: Duration,
+
+    /// How long the server goes on accepting connections after SIGTERM or Ctrl-C, while `/readyz` is 503, so that load balancers
+    /// stop sending requests before connections are refused. After that the time of --drain-timeout begins. A second signal ends
+    /// both
+    #[arg(
+        long,
+        env = "ARTIFACT_DRAIN_DELAY",
+        value_name = "SECONDS",
+        default_value = "0"
+    )]
+    #[arg(value_parser = seconds_or_never)]
+    pub(crate) drain_delay: Duration,
 
     #[command(flatten)]
     pub(crate) schedule: ScheduleSettings,

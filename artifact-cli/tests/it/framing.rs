@@ -155,6 +155,7 @@ fn head_options_and_multi_range_requests_get_correct_responses() {
     };
     for (path, get, allow) in [
         ("/healthz", 200, Some("GET, HEAD")),
+        ("/readyz", 200, Some("GET, HEAD")),
         ("/v0/experiments/default", 200, Some("GET, HEAD")),
         (&*fetch, 200, Some("POST, GET, HEAD")),
         (

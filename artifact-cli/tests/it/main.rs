@@ -51,6 +51,7 @@ mod pooled;
 mod postgres;
 mod quick_start;
 mod quotas;
+mod readiness;
 mod ready;
 mod refusals;
 mod reload;

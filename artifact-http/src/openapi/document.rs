@@ -10,7 +10,7 @@ use super::docs::Docs;
 use super::{DOCS, PATH, parameters, responses};
 use crate::endpoint::{Access, Endpoint};
 use crate::endpoints::endpoints;
-use crate::{health, sharing};
+use crate::{health, readiness, sharing};
 
 /// What the description adds about the endpoints of management.
 const MANAGEMENT: &str = "Under /v1/ the order is the same; the experiment header may be left out there, because the path names the experiment.";
@@ -54,8 +54,8 @@ fn tidy(schema: &mut Schema) {
     }
 }
 
-/// Assembles the document of the endpoints that `serves` accepts.
-pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
+/// Assembles the document of the endpoints that `serves` accepts, and of `/readyz` if the router has it.
+pub(super) fn document(serves: impl Fn(&Endpoint) -> bool, with_readiness: bool) -> Value {
     let listed: Vec<_> = endpoints()
         .iter()
         .copied()
@@ -81,7 +81,7 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool) -> Value {
             { "name": "server", "description": "The server itself; needs no credential." },
         ],
         "security": [{ "principal": [] }],
-        "paths": paths(&listed, &mut generators),
+        "paths": paths(&listed, with_readiness, &mut generators),
         "components": {
             "securitySchemes": {
                 "principal": {
@@ -150,7 +150,7 @@ fn describe_management(document: &mut Value, with_collections: bool) {
     });
 }
 
-fn paths(listed: &[&Endpoint], generators: &mut Generators) -> Value {
+fn paths(listed: &[&Endpoint], with_readiness: bool, generators: &mut Generators) -> Value {
     let mut paths = Map::new();
     for endpoint in listed {
         let path = paths
@@ -166,10 +166,13 @@ fn paths(listed: &[&Endpoint], generators: &mut Generators) -> Value {
         }
         path[endpoint.method.as_str().to_ascii_lowercase()] = operation;
     }
-    for (path, id, docs) in [
+    let readiness = (readiness::PATH, "readiness", &readiness::DOCS);
+    let of_server = [
         (health::PATH, "health", &health::DOCS),
         (PATH, "describe", &DOCS),
-    ] {
+    ];
+    let readiness = with_readiness.then_some(readiness);
+    for (path, id, docs) in of_server.into_iter().chain(readiness) {
         let get = operation(id, None, docs, generators);
         paths.insert(path.to_owned(), json!({ "head": head(&get), "get": get }));
     }
@@ -206,7 +209,8 @@ fn operation(id: &str, access: Option<Access>, docs: &Docs, generators: &mut Gen
         answers.insert(answer.status.to_string(), response);
     }
     for status in common.iter().chain(docs.problems) {
-        answers.insert(status.to_string(), responses::problem(*status));
+        let answer = answers.entry(status.to_string());
+        answer.or_insert_with(|| responses::problem(*status));
     }
     let access_rule = access.map_or("Needs no credential.", Access::description);
     let clauses = docs.clauses.join(", ");

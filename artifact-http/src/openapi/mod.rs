@@ -41,15 +41,16 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
 /// break.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
-/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store, sharing or
-/// collections serves a document without the endpoints that need them.
+/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store, sharing,
+/// collections or readiness probe serves a document without the endpoints that need them.
 pub fn openapi() -> &'static str {
-    text(Served {
+    let served = Served {
         identities: true,
         management: true,
         sharing: ServedSharing::GrantsAndLinks,
         collections: true,
-    })
+    };
+    text(served, true)
 }
 
 /// Which endpoints beside the first ones a router has.
@@ -100,11 +101,12 @@ impl Served {
 }
 
 /// Returns the document with default names. It is made at most once.
-fn text(served: Served) -> &'static str {
-    static TEXTS: [OnceLock<String>; Served::CHOICES] =
-        [const { OnceLock::new() }; Served::CHOICES];
-    TEXTS[served.index()].get_or_init(|| {
-        let document = document::document(|endpoint| served.has(endpoint));
+fn text(served: Served, with_readiness: bool) -> &'static str {
+    static TEXTS: [OnceLock<String>; 2 * Served::CHOICES] =
+        [const { OnceLock::new() }; 2 * Served::CHOICES];
+    let index = 2 * served.index() + usize::from(with_readiness);
+    TEXTS[index].get_or_init(|| {
+        let document = document::document(|endpoint| served.has(endpoint), with_readiness);
         let text = serde_json::to_string_pretty(&document);
         text.expect("strings, numbers and maps are valid JSON") + "\n"
     })
@@ -113,7 +115,7 @@ fn text(served: Served) -> &'static str {
 /// Returns the document of a router with these settings: with its base paths, experiment header, URI and error
 /// prefixes, and its security scheme.
 pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, str> {
-    let text = text(Served {
+    let served = Served {
         identities: with_identities,
         management: config.managed().is_some(),
         sharing: match config.sharing() {
@@ -122,7 +124,8 @@ pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, st
             Some(_) => ServedSharing::Grants,
         },
         collections: config.collections().is_some(),
-    });
+    };
+    let text = text(served, config.readiness.is_some());
     rename::renamed(text, config)
 }
 

@@ -40,7 +40,7 @@ const PROBLEMS: [Row; 19] = [
     (460, "The content is not what Upload-Checksum says (U-9).", None, Some((ProblemType::ChecksumMismatch, "the content is not what Upload-Checksum says"))),
     (500, "The server has a fault.", None, None),
     (503, "The server cannot do this now; try again (P-4).", Some("Retry-After"), None),
-    (507, "The server is out of space, or the deposit does not fit into a quota (M-16).", None, None),
+    (507, "The server is out of space or below its minimum of free space, or the deposit does not fit into a quota (M-16).", None, None),
 ];
 
 /// Returns a reference to the problem of a status.

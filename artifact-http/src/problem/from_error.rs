@@ -1,6 +1,6 @@
 //! Maps errors of the store and of the authenticator to problems.
 
-use artifact_store::{Error, ErrorKind, Operation};
+use artifact_store::{Error, ErrorKind, Operation, QuotaShortage};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 
@@ -62,7 +62,8 @@ impl From<Error> for Problem {
             ErrorKind::KeyReused => Self::new(ProblemType::KeyReused, error.detail()),
             // No operator must act, so neither has a source for the log.
             ErrorKind::QuotaExceeded => {
-                return Self::new(ProblemType::QuotaExceeded, error.detail());
+                let problem = Self::new(ProblemType::QuotaExceeded, error.detail());
+                return problem.retried_if_it_may_fit(&error);
             }
             ErrorKind::TooManyInFlight => {
                 return Self::plain(StatusCode::TOO_MANY_REQUESTS, error.detail())
@@ -99,7 +100,7 @@ impl From<Error> for Problem {
             ErrorKind::Unavailable => Self::unavailable("the server cannot do this now; try again"),
             ErrorKind::OutOfSpace => Self::plain(
                 StatusCode::INSUFFICIENT_STORAGE,
-                "the server is out of space; its operator must free some",
+                "the server is out of space, or below its minimum of free space; its operator must free some",
             ),
             // The store raises the alarm, once for each damaged blob.
             ErrorKind::Corrupt if operation == Operation::Read => {
@@ -111,6 +112,19 @@ impl From<Error> for Problem {
             _ => Self::internal("the store failed"),
         };
         problem.with_source(error)
+    }
+}
+
+impl Problem {
+    /// Adds `Retry-After` if a deposit that a quota refused fits once other deposits in progress have ended.
+    #[must_use = "returns the changed problem"]
+    pub(crate) fn retried_if_it_may_fit(self, error: &Error) -> Self {
+        let shortage = std::error::Error::source(error);
+        let shortage = shortage.and_then(|source| source.downcast_ref::<QuotaShortage>());
+        if shortage.is_some_and(|shortage| shortage.may_fit_later) {
+            return self.with_header(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        self
     }
 }
 

@@ -92,6 +92,7 @@ async fn paths_without_an_endpoint_leave_a_line_below_the_base_paths_only() {
     let admin = Member::admin();
     for (path, status) in [
         ("/healthz", 200),
+        ("/readyz", 200),
         ("/openapi.json", 200),
         ("/nothing", 404),
         ("/v0/nothing", 404),

@@ -96,6 +96,7 @@ async fn the_authenticator_sees_every_request_to_a_protected_path_and_no_other()
         ("/v0", false),
         ("/unknown", false),
         ("/healthz", false),
+        ("/readyz", false),
         ("/openapi.json", false),
     ] {
         let request = House::sign(bare(Method::DELETE, path), "alice");

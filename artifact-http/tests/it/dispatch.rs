@@ -145,6 +145,7 @@ async fn unusual_paths_are_not_found() {
         "/v1/experiments/demo",
         "//v0/experiments/demo",
         "/healthz/",
+        "/readyz/",
         "/V0/x",
         "/%76%30/x",
     ] {

@@ -102,20 +102,30 @@ fn method_name(method: &Method) -> &'static str {
 impl Drop for RequestRecord {
     fn drop(&mut self) {
         let duration = self.began.elapsed();
-        tracing::info!(
-            target: "artifact::request",
-            request_id = %self.id,
-            peer = %self.peer,
-            principal = self.labels.principal.as_deref(),
-            method = self.method,
-            route = &*self.labels.route,
-            experiment = self.labels.experiment.as_deref(),
-            artifact = self.labels.artifact.as_deref(),
-            status = self.status,
-            bytes_in = self.body.bytes.load(Ordering::Relaxed),
-            bytes_out = self.bytes_out,
-            duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            outcome = self.outcome(),
-        );
+        // The level of an event is a constant, so there are two of them.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "artifact::request",
+                    request_id = %self.id,
+                    peer = %self.peer,
+                    principal = self.labels.principal.as_deref(),
+                    method = self.method,
+                    route = &*self.labels.route,
+                    experiment = self.labels.experiment.as_deref(),
+                    artifact = self.labels.artifact.as_deref(),
+                    status = self.status,
+                    bytes_in = self.body.bytes.load(Ordering::Relaxed),
+                    bytes_out = self.bytes_out,
+                    duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+                    outcome = self.outcome(),
+                )
+            };
+        }
+        if self.labels.is_probe {
+            log!(debug);
+        } else {
+            log!(info);
+        }
     }
 }

@@ -54,6 +54,7 @@ impl Hooks for TestHooks {
             principal: Some(labels.1.into()),
             experiment: Some("an-experiment".into()),
             artifact: Some("an-artifact".into()),
+            is_probe: false,
         })
     }
 }

@@ -10,18 +10,18 @@ use artifact_backend::{
     Error as BackendError, ErrorKind as BackendErrorKind, Operation as BackendOperation,
     Result as BackendResult, Shard, StoreId, SweepReport, Upload,
 };
-use artifact_layers::MovingBackend;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::try_join;
 use tokio::sync::Mutex;
 
+use super::parts::PlacedParts;
 use super::{OpenBackend, Placement, PlacementRecord};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// A backend that reads and writes where the [`Placement`] of the store says, and follows its changes while it is used.
 ///
-/// While blobs are being moved it is a [`MovingBackend`] of both. It reads the placement again
+/// While blobs are being moved it is a [`MovingBackend`](artifact_layers::MovingBackend) of both. It reads the placement again
 ///
 /// - when a blob is not found, before it says so: the blob may be in a backend that this process does not know yet;
 /// - when [`refresh`](Self::refresh) is called. A store that
@@ -79,6 +79,7 @@ struct Inner {
 struct Place {
     epochs: Epochs,
     backend: Arc<dyn ArtifactInventory>,
+    parts: Arc<PlacedParts>,
 }
 
 /// The epochs of the rows of blobs, from one look at the placement.
@@ -125,6 +126,7 @@ impl PlacedBackend {
         if let Some(placement) = record.placement().await? {
             placement.check_setting(url)?;
         }
+        let parts = PlacedParts::new(url, Arc::clone(&backend), None);
         let placed = Self {
             inner: Arc::new(Inner {
                 record,
@@ -132,6 +134,7 @@ impl PlacedBackend {
                 place: RwLock::new(Place {
                     epochs: Epochs::default(),
                     backend: Arc::clone(&backend),
+                    parts: Arc::new(parts),
                 }),
                 open: Mutex::new(HashMap::from([(url.to_owned(), backend)])),
                 has_failed: AtomicBool::new(false),
@@ -152,6 +155,16 @@ impl PlacedBackend {
         self.place().epochs
     }
 
+    /// Returns the backends that are used now.
+    pub(crate) fn parts(&self) -> Arc<PlacedParts> {
+        self.place().parts
+    }
+
+    /// Returns whether the blobs are in a backend that could not be opened, so that the database refuses the rows of deposits.
+    pub(crate) fn is_left_behind(&self) -> bool {
+        self.inner.has_failed.load(Ordering::Relaxed)
+    }
+
     /// Reads the placement, and uses the backends that it names. Returns whether it has changed. A dropped future leaves the
     /// former backends in use, or the new ones.
     ///
@@ -168,12 +181,12 @@ impl PlacedBackend {
         if epoch == self.epoch() {
             return Ok(false);
         }
-        let opened = self.backend_of(&mut open, &placement).await;
+        let opened = self.parts_of(&mut open, &placement).await;
         let has_failed = self
             .inner
             .has_failed
             .swap(opened.is_err(), Ordering::Relaxed);
-        let backend = opened.inspect_err(|error| {
+        let parts = opened.inspect_err(|error| {
             if !has_failed {
                 tracing::error!(
                     alarm = "placement",
@@ -196,23 +209,24 @@ impl PlacedBackend {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Place {
             epochs: Epochs::of(&placement),
-            backend,
+            backend: parts.backend(),
+            parts: Arc::new(parts),
         };
         Ok(true)
     }
 
-    /// Returns the backend, or the two as one, that a placement names.
-    async fn backend_of(
+    /// Returns the backends that a placement names.
+    async fn parts_of(
         &self,
         open: &mut HashMap<String, Arc<dyn ArtifactInventory>>,
         placement: &Placement,
-    ) -> Result<Arc<dyn ArtifactInventory>> {
+    ) -> Result<PlacedParts> {
         let current = self.get(open, &placement.current).await?;
-        let Some(previous) = &placement.previous else {
-            return Ok(current);
+        let previous = match &placement.previous {
+            None => None,
+            Some(previous) => Some(self.get(open, previous).await?),
         };
-        let previous = self.get(open, previous).await?;
-        Ok(Arc::new(MovingBackend::new(current, previous)))
+        Ok(PlacedParts::new(&placement.current, current, previous))
     }
 
     /// Returns an open backend, or opens it.
@@ -273,7 +287,9 @@ impl PlacedBackend {
         Fut: Future<Output = BackendResult<T>> + Send,
     {
         loop {
-            let Place { epochs, backend } = self.place();
+            let Place {
+                epochs, backend, ..
+            } = self.place();
             let error = match look(backend).await {
                 Err(error) if error.kind() == BackendErrorKind::NotFound => error,
                 found => return found,

@@ -3,6 +3,7 @@
 mod backend;
 mod change;
 mod open;
+mod parts;
 mod record;
 
 #[cfg(feature = "archive")]

@@ -7,7 +7,7 @@ use artifact_backend::ArtifactId;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::{ReservationId, ReservationOutcome, ReservationRequest};
+use super::{QuotaScope, QuotaShortage, ReservationId, ReservationOutcome, ReservationRequest};
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
@@ -248,6 +248,9 @@ impl Reserved {
         )
         .with_wanted_bytes(step.wanted);
         let began = Instant::now();
+        // A lease that is over does not count.
+        let is_held = self.is_made && self.renewed.elapsed() < self.lease;
+        let own = is_held.then_some(self.bytes);
         self.is_made = true;
         match quotas.reserve(&request).await? {
             ReservationOutcome::Reserved(bytes) => {
@@ -255,7 +258,14 @@ impl Reserved {
                 Ok(true)
             }
             ReservationOutcome::Unlimited => Ok(false),
-            ReservationOutcome::Refused(refusal) => Err(refusal.into_error(step.least)),
+            ReservationOutcome::Refused(refusal) => {
+                let scope = QuotaScope::new(self.experiment.clone(), refusal.principal.clone());
+                // It only explains the refusal, which is final.
+                let status = quotas.quota(&scope).await.ok().flatten();
+                let shortage =
+                    status.map(|status| QuotaShortage::new(&refusal, &status, own, step.least));
+                Err(refusal.into_error(step.least, shortage))
+            }
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) async fn check_ever_fits(
         let scope = QuotaScope::new(experiment.clone(), principal);
         let status = quotas.quota(&scope).await?;
         if let Some(refusal) = status.and_then(|status| refusal(&status, bytes)) {
-            return Err(refusal.into_error(bytes));
+            return Err(refusal.into_error(bytes, None));
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ pub use allowance::Allowance;
 pub(crate) use allowance::Step;
 pub(crate) use ever::check_ever_fits;
 pub use limits::{Quota, QuotaScope};
-pub use refusal::{QuotaLimit, QuotaRefusal};
+pub use refusal::{QuotaLimit, QuotaRefusal, QuotaShortage};
 pub use reservation::{ReservationId, ReservationOutcome, ReservationRequest};
 pub use status::{QuotaPage, QuotaStatus};
 pub use store::QuotaStore;

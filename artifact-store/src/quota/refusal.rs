@@ -1,5 +1,8 @@
 //! Why a quota refuses a deposit.
 
+use std::fmt;
+
+use super::QuotaStatus;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::principal::PrincipalId;
 
@@ -14,6 +17,76 @@ pub enum QuotaLimit {
     /// The number of deposits in progress.
     InFlight,
 }
+
+/// What is used of a quota that refused a deposit. It is the source of an error of the kind
+/// [`QuotaExceeded`](ErrorKind::QuotaExceeded), and was read just after the refusal, so it can be newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QuotaShortage {
+    /// What the artifacts use: bytes, or their number.
+    pub stored: u64,
+    /// What other deposits in progress have reserved, in the same unit.
+    pub reserved: u64,
+    /// Whether the deposit fits once the others have ended without a new artifact.
+    pub may_fit_later: bool,
+}
+
+impl QuotaShortage {
+    /// Returns what is used of a quota, apart from what the refused deposit has reserved itself: `own` bytes.
+    pub(super) fn new(
+        refusal: &QuotaRefusal,
+        status: &QuotaStatus,
+        own: Option<u64>,
+        least_bytes: u64,
+    ) -> Self {
+        let (stored, reserved, own, least) = match refusal.limit {
+            QuotaLimit::Bytes => (
+                status.bytes,
+                status.reserved_bytes,
+                own.unwrap_or(0),
+                least_bytes,
+            ),
+            _ => (
+                status.artifacts,
+                status.in_flight,
+                u64::from(own.is_some()),
+                1,
+            ),
+        };
+        Self {
+            stored,
+            reserved: reserved.saturating_sub(own),
+            may_fit_later: stored.saturating_add(least) <= refusal.maximum,
+        }
+    }
+
+    /// Returns the end of the text of a refusal.
+    fn text(self, limit: QuotaLimit) -> String {
+        let unit = if limit == QuotaLimit::Bytes {
+            " bytes"
+        } else {
+            ""
+        };
+        let advice = if self.may_fit_later {
+            "; try again when those have ended"
+        } else {
+            ""
+        };
+        let (stored, reserved) = (grouped(self.stored), grouped(self.reserved));
+        format!(
+            "; stored: {stored}{unit}, reserved by other deposits in progress: {reserved}{unit}{advice}"
+        )
+    }
+}
+
+impl fmt::Display for QuotaShortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stored, reserved) = (self.stored, self.reserved);
+        write!(f, "{stored} stored, {reserved} reserved by other deposits")
+    }
+}
+
+impl std::error::Error for QuotaShortage {}
 
 /// Why a quota refuses a deposit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,31 +113,37 @@ impl QuotaRefusal {
         }
     }
 
-    /// Returns the error of a deposit of at least this number of bytes.
-    pub(super) fn into_error(self, least_bytes: u64) -> Error {
+    /// Returns the error of a deposit of at least this number of bytes. `shortage` says what is used of the quota, if it is known.
+    pub(super) fn into_error(self, least_bytes: u64, shortage: Option<QuotaShortage>) -> Error {
         let (maximum, left) = (grouped(self.maximum), grouped(self.left));
         let whose = match &self.principal {
             Some(principal) => format!("the quota of {principal}"),
             None => "the quota of the experiment".to_owned(),
         };
+        let others = shortage.filter(|shortage| shortage.reserved > 0);
+        let others = others.map_or_else(String::new, |shortage| shortage.text(self.limit));
         let (kind, detail) = match self.limit {
             QuotaLimit::Bytes => (
                 ErrorKind::QuotaExceeded,
                 format!(
-                    "{whose} is {maximum} bytes; {left} bytes are left, and this deposit needs at least {}",
+                    "{whose} is {maximum} bytes; {left} bytes are left, and this deposit needs at least {}{others}",
                     grouped(least_bytes)
                 ),
             ),
             QuotaLimit::Artifacts => (
                 ErrorKind::QuotaExceeded,
-                format!("{whose} is {maximum} artifacts; {left} are left"),
+                format!("{whose} is {maximum} artifacts; {left} are left{others}"),
             ),
             QuotaLimit::InFlight => (
                 ErrorKind::TooManyInFlight,
                 format!("{whose} is {maximum} deposits at the same time; wait until one has ended"),
             ),
         };
-        Error::new(kind, Operation::Deposit).with_detail(detail)
+        let error = Error::new(kind, Operation::Deposit).with_detail(detail);
+        match shortage {
+            Some(shortage) if kind == ErrorKind::QuotaExceeded => error.with_source(shortage),
+            _ => error,
+        }
     }
 }
 

@@ -121,6 +121,7 @@ impl Append {
     /// - `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.check_size(bytes.len() as u64)?;
+        self.check_free_space().await?;
         while !bytes.is_empty() {
             let room = self.uploads.options.part_bytes - self.part.size;
             let taken = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
@@ -155,6 +156,16 @@ impl Append {
             }
         }
         Ok(self.session)
+    }
+
+    /// Fails below the minimum of free space. The bytes since the last part are lost then.
+    async fn check_free_space(&mut self) -> Result<()> {
+        let store = self.uploads.managed.store();
+        let checked = store.shared().check_free_space().await;
+        if checked.is_err() {
+            self.part.bytes = PartBytes::Unusable;
+        }
+        checked
     }
 
     fn check_size(&self, more: u64) -> Result<()> {

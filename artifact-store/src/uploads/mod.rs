@@ -136,6 +136,7 @@ impl Uploads {
     /// - `LimitReached` if the principal has as many [open sessions](UploadOptions::with_max_open) as it may have.
     /// - `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve.
     pub async fn create(&self, principal: &Principal, new: NewUpload) -> Result<UploadSession> {
+        self.managed.store().shared().check_free_space().await?;
         let found = self
             .managed
             .check_experiment(Operation::Upload, principal, &new.experiment);

@@ -19,6 +19,7 @@ mod dump;
 mod error;
 mod experiment;
 mod file_name;
+mod free_space;
 mod identity;
 mod lane;
 mod manage;
@@ -27,10 +28,12 @@ mod placement;
 mod principal;
 mod quota;
 mod ranges;
+mod readiness;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;
 mod scrub_due;
+mod secrets;
 #[cfg(feature = "serde")]
 mod serde;
 mod sharing;

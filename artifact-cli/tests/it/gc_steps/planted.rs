@@ -87,15 +87,19 @@ impl Planter {
         rows
     }
 
-    /// Inserts the row of a deposit. Returns false if the collector was faster.
-    pub(super) async fn insert(&self, row: &Row) -> bool {
-        match self.database.catalog.insert(row).await {
-            Ok(()) => true,
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
-                false
-            }
+    /// Inserts the row of a deposit. Returns false if the collector was faster, and `None` if it has the write lock of SQLite: one of
+    /// its threads is stopped, and another one has taken the lock since the last look.
+    pub(super) async fn insert(&self, row: &Row) -> Option<bool> {
+        let Err(error) = self.database.catalog.insert(row).await else {
+            return Some(true);
+        };
+        if error.kind() == ErrorKind::Unavailable {
+            let is_locked = error.to_string().contains("holds the write lock");
+            assert!(is_locked, "{error}");
+            return None;
         }
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+        Some(false)
     }
 
     /// Checks that these artifacts have their bytes.

@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::process::Stdio;
+use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use artifact_client::{Client, Credential};
 use artifact_crash_test::Subject;
 use artifact_crash_test::syscalls::{self, Call, Fault, TracedRun};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -160,8 +163,13 @@ impl Site {
     ///
     /// If it is stopped then, the others wait for it: writers for up to 5 seconds, and readers, also those that open the
     /// file, for up to 10 seconds until SQLite reports `locking protocol`.
-    #[expect(clippy::disallowed_methods, reason = "the kernel's file")]
     pub(super) fn is_locked_by_other(&self) -> bool {
+        self.is_locked_by_other_than(None)
+    }
+
+    /// Returns the same, without the locks of a further process.
+    #[expect(clippy::disallowed_methods, reason = "the kernel's file")]
+    fn is_locked_by_other_than(&self, process: Option<u32>) -> bool {
         let Ok(shm) = std::fs::metadata(format!("{}-shm", self.database)) else {
             return false;
         };
@@ -174,10 +182,10 @@ impl Site {
                 return false;
             };
             let number = |text: &str| text.parse().unwrap_or(0);
-            let mut servers = self.servers.iter();
-            let is_server = servers.any(|server| u64::from(server.pid()) == number(holder));
+            let mut known = self.servers.iter().map(Server::pid).chain(process);
+            let is_known = known.any(|pid| u64::from(pid) == number(holder));
             let is_lock = number(first) <= *LOCKS.end() && *LOCKS.start() <= number(last);
-            file.ends_with(&inode) && is_lock && !is_server
+            file.ends_with(&inode) && is_lock && !is_known
         })
     }
 
@@ -190,6 +198,39 @@ impl Site {
         let totals = totals(&done);
         assert_eq!(totals["missing"], 0, "{done:?}");
         totals
+    }
+
+    /// Collects as [`gc`](Self::gc) does. Returns `None` if a traced process, of which one thread is stopped, has a lock of SQLite.
+    ///
+    /// Another of its threads may have taken the lock after the look at the locks. It is stopped at its next step, and waits for the
+    /// tracer, which waits for the collection, which waits for the lock. So the collection is killed then.
+    #[track_caller]
+    pub(super) fn gc_unless_locked(&self) -> Option<Value> {
+        let mut command = artifact(self.folder.path());
+        command.args(["gc", "--many-orphans", "--json"]);
+        command.args(self.halves());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let id = child.id();
+        let (sender, ended) = mpsc::channel();
+        let waiting = thread::spawn(move || sender.send(child.wait_with_output()));
+        let done = loop {
+            match ended.recv_timeout(GLANCE) {
+                Ok(output) => break Some(Done::from(output.unwrap())),
+                Err(_) if self.is_locked_by_other_than(Some(id)) => break None,
+                Err(_) => {}
+            }
+        };
+        let Some(done) = done else {
+            let pid = Pid::from_raw(id.cast_signed()).unwrap();
+            // It may have ended meanwhile; its thread reaps it.
+            let _ = kill_process(pid, Signal::KILL);
+            drop(waiting.join());
+            return None;
+        };
+        let totals = totals(&done.succeeded());
+        assert_eq!(totals["missing"], 0);
+        Some(totals)
     }
 
     fn maintain(&self, arguments: &[&str]) -> Done {

@@ -84,11 +84,10 @@ pub(super) async fn collect_at_every_step(site: &Site) {
             if site.is_step(call) && steps.count() {
                 site.age_new();
                 // A collector would wait for the lock of the server, which waits for the collector.
-                if site.is_locked_by_other() {
-                    locked += 1;
-                } else {
-                    site.gc();
+                if !site.is_locked_by_other() && site.gc_unless_locked().is_some() {
                     collections += 1;
+                } else {
+                    locked += 1;
                 }
             }
             None

@@ -8,8 +8,8 @@ use artifact_http::{
     AdminToken, Authenticate, HttpConfig, IdentityAuthenticator, router_with_identities,
 };
 use artifact_store::{
-    ArtifactStore, CollectionStore, Database, Experiment, ManagedStore, MemoryDatabase, Sharing,
-    StoreConfig, Timestamp, UploadOptions,
+    ArtifactStore, CollectionStore, Database, Experiment, ManagedStore, MemoryDatabase,
+    ReadinessProbe, Sharing, StoreConfig, Timestamp, UploadOptions,
 };
 use axum::Router;
 use axum::body::Body;
@@ -128,10 +128,12 @@ impl Community {
         let sharing = Sharing::new(managed.clone(), Arc::clone(&database.sharing));
         let catalog = Arc::clone(&database.collections);
         let collections = CollectionStore::new(managed.clone(), catalog);
+        let readiness = ReadinessProbe::new(&store, &database, backend.clone());
         let config = config
             .with_management(managed)
             .with_sharing(sharing)
-            .with_collections(collections);
+            .with_collections(collections)
+            .with_readiness(readiness);
         let router = router_with_identities(store, Arc::new(identities), config);
         Self {
             database,

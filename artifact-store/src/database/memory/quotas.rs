@@ -75,12 +75,13 @@ impl Quotas {
         scopes
     }
 
-    /// Returns what is used of a quota, without one reservation.
+    /// Returns what is used of a quota, without one reservation and those whose lease is over.
     fn status(
         &self,
         rows: &Rows,
         scope: &QuotaScope,
         without: Option<ReservationId>,
+        now: SystemTime,
     ) -> Option<QuotaStatus> {
         let mut status = QuotaStatus::new(scope.clone(), *self.limits.get(scope)?);
         for usage in rows.usage(scope.experiment(), scope.principal()) {
@@ -89,7 +90,8 @@ impl Quotas {
         }
         for (id, held) in &self.held {
             let is_written = held.artifact.is_some_and(|id| rows.is_taken(id));
-            if held.counts_for(scope) && Some(*id) != without && !is_written {
+            let counts = held.counts_for(scope) && held.expires_at > now;
+            if counts && Some(*id) != without && !is_written {
                 status.reserved_bytes = status.reserved_bytes.saturating_add(held.bytes);
                 status.in_flight += 1;
             }
@@ -109,7 +111,7 @@ impl Maps {
         let mut granted = request.wanted_bytes;
         let statuses = scopes
             .iter()
-            .filter_map(|scope| self.quotas.status(&self.rows, scope, Some(request.id)));
+            .filter_map(|scope| self.quotas.status(&self.rows, scope, Some(request.id), now));
         for status in statuses {
             let refused = |limit, maximum: Option<u64>, left| {
                 let principal = status.scope.principal().cloned();
@@ -181,8 +183,9 @@ impl QuotaStore for MemoryDatabase {
     }
 
     async fn quota(&self, scope: &QuotaScope) -> Result<Option<QuotaStatus>> {
+        let now = self.clock.now();
         let maps = self.maps();
-        Ok(maps.quotas.status(&maps.rows, scope, None))
+        Ok(maps.quotas.status(&maps.rows, scope, None, now))
     }
 
     async fn quotas(
@@ -191,7 +194,7 @@ impl QuotaStore for MemoryDatabase {
         after: Option<&QuotaScope>,
         limit: u32,
     ) -> Result<QuotaPage> {
-        let limit = clamped_limit(limit);
+        let (limit, now) = (clamped_limit(limit), self.clock.now());
         let maps = self.maps();
         let scopes = maps.quotas.limits.keys();
         let mut scopes: Vec<_> = scopes
@@ -203,7 +206,7 @@ impl QuotaStore for MemoryDatabase {
             .collect();
         scopes.sort_unstable_by_key(|scope| scope.stored_principal());
         let quotas = scopes.into_iter().take(limit + 1);
-        let quotas = quotas.filter_map(|scope| maps.quotas.status(&maps.rows, scope, None));
+        let quotas = quotas.filter_map(|scope| maps.quotas.status(&maps.rows, scope, None, now));
         Ok(QuotaPage::new(quotas.collect(), limit))
     }
 

@@ -12,7 +12,7 @@ use crate::credential_cache::Rights;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
     Columns, Lane, LimitedRecord, Record, SELECT_LIMITED, SqlQuotas, micros, params, refused,
-    stored, stored_limits,
+    select_quotas, stored, stored_limits,
 };
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
@@ -82,6 +82,10 @@ fn unexpected(function: &str) -> Error {
 }
 
 impl SqlQuotas for PostgresDatabase {
+    const SELECT_ONE: &'static str = select_quotas!("=", "now_micros()");
+    const SELECT_FIRST: &'static str = select_quotas!(">=", "now_micros()");
+    const SELECT_NEXT: &'static str = select_quotas!(">", "now_micros()");
+
     fn rights(&self) -> Option<Rights> {
         self.leases.rights()
     }

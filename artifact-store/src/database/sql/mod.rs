@@ -48,7 +48,7 @@ pub(super) use self::queue::{Flush, Inbox, Pending, Queue, channel, run};
 #[cfg(all(test, feature = "sqlite"))]
 pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 pub(super) use self::quotas::{
-    LimitedRecord, SELECT_LIMITED, SqlQuotas, refused, stored, stored_limits,
+    LimitedRecord, SELECT_LIMITED, SqlQuotas, refused, select_quotas, stored, stored_limits,
 };
 pub(super) use self::records::{
     ArtifactRecord, Columns, Decoder, FlagRecord, Record, Records, VersionedRecord,

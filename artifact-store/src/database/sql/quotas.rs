@@ -18,22 +18,27 @@ use crate::quota::{
 };
 
 /// Selects the quotas of the experiment $1, and what is used of them, where the principal compares with $2. An empty principal
-/// stands for the whole experiment.
+/// stands for the whole experiment. Reservations whose lease is over are not counted: they give way to the next deposit that needs
+/// the room.
 macro_rules! select_quotas {
-    ($comparison:literal) => {
+    ($comparison:literal, $($now:tt)+) => {
         concat!(
             "SELECT quotas.principal, max_bytes, max_artifacts, max_in_flight, quota_usage.bytes, \
                 quota_usage.artifacts, (\
                     SELECT CAST(coalesce(sum(held.bytes), 0) AS bigint) FROM quota_reservations AS held \
                     WHERE held.experiment = quotas.experiment \
                         AND (quotas.principal = '' OR held.principal = quotas.principal) \
-                        AND NOT EXISTS (SELECT 1 FROM artifact_rows WHERE artifact_rows.id = held.artifact)\
-                ), (\
+                        AND NOT EXISTS (SELECT 1 FROM artifact_rows WHERE artifact_rows.id = held.artifact) \
+                        AND held.expires_at > ",
+            $($now)+,
+            "), (\
                     SELECT count(*) FROM quota_reservations AS held \
                     WHERE held.experiment = quotas.experiment \
                         AND (quotas.principal = '' OR held.principal = quotas.principal) \
-                        AND NOT EXISTS (SELECT 1 FROM artifact_rows WHERE artifact_rows.id = held.artifact)\
-                ) \
+                        AND NOT EXISTS (SELECT 1 FROM artifact_rows WHERE artifact_rows.id = held.artifact) \
+                        AND held.expires_at > ",
+            $($now)+,
+            ") \
              FROM quotas JOIN quota_usage ON quota_usage.experiment = quotas.experiment \
                 AND quota_usage.principal = quotas.principal \
              WHERE quotas.experiment = $1 AND quotas.principal ",
@@ -42,10 +47,7 @@ macro_rules! select_quotas {
         )
     };
 }
-
-const SELECT_ONE: &str = select_quotas!("=");
-const SELECT_FIRST: &str = select_quotas!(">=");
-const SELECT_NEXT: &str = select_quotas!(">");
+pub(in crate::database) use select_quotas;
 
 /// Whether a quota limits the principal $2 in the experiment $1, and the version of the rights, in one snapshot.
 pub(in crate::database) const SELECT_LIMITED: &str = "\
@@ -54,6 +56,11 @@ pub(in crate::database) const SELECT_LIMITED: &str = "\
 
 /// The writes of quotas, which differ between the databases.
 pub(in crate::database) trait SqlQuotas: Send + Sync {
+    /// [`select_quotas`] of one quota, of those from a principal on, and of those after it.
+    const SELECT_ONE: &'static str;
+    const SELECT_FIRST: &'static str;
+    const SELECT_NEXT: &'static str;
+
     /// Returns the rights, if they are known without waiting.
     fn rights(&self) -> Option<Rights>;
 
@@ -212,7 +219,9 @@ impl<D: SqlDatabase> QuotaStore for D {
     async fn quota(&self, scope: &QuotaScope) -> Result<Option<QuotaStatus>> {
         let experiment = scope.experiment();
         let params = params![experiment.as_str(), scope.stored_principal(), 1];
-        let record = self.query_one(Operation::Quota, SELECT_ONE, params).await?;
+        let record = self
+            .query_one(Operation::Quota, D::SELECT_ONE, params)
+            .await?;
         record
             .map(|record: QuotaRecord| record.decode(experiment))
             .transpose()
@@ -226,8 +235,8 @@ impl<D: SqlDatabase> QuotaStore for D {
     ) -> Result<QuotaPage> {
         let limit = clamped_limit(limit);
         let statement = match after {
-            None => SELECT_FIRST,
-            Some(_) => SELECT_NEXT,
+            None => D::SELECT_FIRST,
+            Some(_) => D::SELECT_NEXT,
         };
         let after = after.map_or("", QuotaScope::stored_principal);
         let params = params![experiment.as_str(), after, stored(limit as u64 + 1)];

@@ -11,7 +11,8 @@ use super::transaction::WriteError;
 use crate::credential_cache::Rights;
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    LimitedRecord, SELECT_LIMITED, SqlQuotas, micros, params, refused, stored, stored_limits,
+    LimitedRecord, SELECT_LIMITED, SqlQuotas, micros, params, refused, select_quotas, stored,
+    stored_limits,
 };
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::ExperimentId;
@@ -222,6 +223,10 @@ fn select(
 }
 
 impl SqlQuotas for SqliteDatabase {
+    const SELECT_ONE: &'static str = select_quotas!("=", now!());
+    const SELECT_FIRST: &'static str = select_quotas!(">=", now!());
+    const SELECT_NEXT: &'static str = select_quotas!(">", now!());
+
     fn rights(&self) -> Option<Rights> {
         self.credentials.rights()
     }

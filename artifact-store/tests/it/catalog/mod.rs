@@ -20,18 +20,28 @@ use std::sync::Arc;
 
 use artifact_store::MemoryDatabase;
 
+use crate::support::run_all;
+
 #[tokio::test]
 async fn memory_keeps_the_contract() {
-    for case in cases::ALL {
-        eprintln!("{}", case.name);
-        (case.run)(Arc::new(MemoryDatabase::new())).await;
-    }
+    run_all(
+        cases::ALL,
+        |case| case.name,
+        async |case| {
+            (case.run)(Arc::new(MemoryDatabase::new())).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract_of_maintenance() {
-    for case in maintenance::ALL {
-        eprintln!("{}", case.name);
-        (case.run)(Arc::new(MemoryDatabase::new())).await;
-    }
+    run_all(
+        maintenance::ALL,
+        |case| case.name,
+        async |case| {
+            (case.run)(Arc::new(MemoryDatabase::new())).await;
+        },
+    )
+    .await;
 }

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{cases, maintenance};
-use crate::support::{experiment, poll_once, row, time};
+use crate::support::{experiment, poll_once, row, run_all, time};
 
 /// The newest version of the schema.
 const SCHEMA: i64 = 20;
@@ -35,20 +35,28 @@ async fn hosted(path: &PathBuf) -> SqliteDatabase {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
-    for case in cases::ALL {
-        eprintln!("{}", case.name);
-        let (_folder, path) = file();
-        (case.run)(Arc::new(SqliteDatabase::open(path).await.unwrap())).await;
-    }
+    run_all(
+        cases::ALL,
+        |case| case.name,
+        async |case| {
+            let (_folder, path) = file();
+            (case.run)(Arc::new(SqliteDatabase::open(path).await.unwrap())).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract_of_maintenance() {
-    for case in maintenance::ALL {
-        eprintln!("{}", case.name);
-        let (_folder, path) = file();
-        (case.run)(Arc::new(SqliteDatabase::open(path).await.unwrap())).await;
-    }
+    run_all(
+        maintenance::ALL,
+        |case| case.name,
+        async |case| {
+            let (_folder, path) = file();
+            (case.run)(Arc::new(SqliteDatabase::open(path).await.unwrap())).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -13,12 +13,18 @@ mod sqlite;
 
 use artifact_store::{Database, MemoryDatabase};
 
+use crate::support::run_all;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
     let all = cases::ALL.iter().chain(pages::ALL);
     let all = all.chain(administrators::ALL).chain(admin_token::ALL);
-    for case in all {
-        eprintln!("{}", case.name);
-        (case.run)(Database::new(MemoryDatabase::new())).await;
-    }
+    run_all(
+        all,
+        |case| case.name,
+        async |case| {
+            (case.run)(Database::new(MemoryDatabase::new())).await;
+        },
+    )
+    .await;
 }

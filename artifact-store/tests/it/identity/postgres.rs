@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use super::{cases, pages};
 use crate::catalog::postgres::lost::through_proxy;
 use crate::catalog::postgres::{hosted, open, url, wait_for_a_waiter};
-use crate::support::{experiment, other_experiment, row, time};
+use crate::support::{experiment, other_experiment, row, run_all, time};
 
 fn credential(last: &str) -> CredentialHash {
     let phc = format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${last}");
@@ -39,13 +39,17 @@ async fn postgres_keeps_the_contract() {
     };
     let all = cases::ALL.iter().chain(pages::ALL);
     let all = all.chain(super::administrators::ALL);
-    for case in all.chain(super::admin_token::ALL) {
-        eprintln!("{}", case.name);
-        let database = server.database();
-        let rows = open(&database).await;
-        with_brief_leases(&database);
-        (case.run)(Database::new(rows)).await;
-    }
+    run_all(
+        all.chain(super::admin_token::ALL),
+        |case| case.name,
+        async |case| {
+            let database = server.database();
+            let rows = open(&database).await;
+            with_brief_leases(&database);
+            (case.run)(Database::new(rows)).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

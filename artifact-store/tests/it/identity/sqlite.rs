@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{cases, pages};
-use crate::support::{experiment, other_experiment, time};
+use crate::support::{experiment, other_experiment, run_all, time};
 
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -41,11 +41,15 @@ fn group() -> Group {
 async fn sqlite_keeps_the_contract() {
     let all = cases::ALL.iter().chain(pages::ALL);
     let all = all.chain(super::administrators::ALL);
-    for case in all.chain(super::admin_token::ALL) {
-        eprintln!("{}", case.name);
-        let (_folder, path) = file();
-        (case.run)(Database::new(open(&path).await)).await;
-    }
+    run_all(
+        all.chain(super::admin_token::ALL),
+        |case| case.name,
+        async |case| {
+            let (_folder, path) = file();
+            (case.run)(Database::new(open(&path).await)).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

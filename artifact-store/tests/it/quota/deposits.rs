@@ -6,7 +6,8 @@ use std::time::Duration;
 use artifact_backend_mem::MemBackend;
 use artifact_store::{
     ArtifactStore, Catalog, CatalogInventory, Error, ErrorKind, Experiment, ManagedStore,
-    MemoryDatabase, NewArtifact, Principal, Quota, QuotaScope, QuotaStatus, Row, StoreConfig,
+    MemoryDatabase, NewArtifact, Principal, Quota, QuotaScope, QuotaShortage, QuotaStatus, Row,
+    StoreConfig,
 };
 use bytes::Bytes;
 use tokio::task::yield_now;
@@ -157,7 +158,7 @@ async fn the_reservation_of_a_killed_deposit_ends_with_its_lease() {
     killed.write(Bytes::from(bytes(1_000))).await.unwrap();
     // As a kill does, this runs no destructor.
     std::mem::forget(killed);
-    assert_eq!(site.in_flight().await, 1);
+    assert_eq!(site.in_flight().await, 0, "its lease is over");
     site.deposit(new(), 1_000).await.unwrap();
     assert_eq!(site.status().await.bytes, 1_000);
 }
@@ -173,6 +174,61 @@ async fn a_repeated_deposit_is_answered_though_the_quota_is_full() {
     let other = new().with_idempotency_key("l".parse::<artifact_store::IdempotencyKey>().unwrap());
     let error = site.deposit(other, 10).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_others_have_reserved() {
+    let site = Site::new(max_bytes(1_000)).await;
+    site.deposit(new(), 100).await.unwrap();
+    let store = site.managed.store();
+    let sized = |size| new().with_least_size(size).with_size_hint(size);
+    let other = store.reserve(&sized(700)).await.unwrap();
+    for (size, later) in [(900, "; try again when those have ended"), (901, "")] {
+        let error = store.reserve(&sized(size)).await.unwrap_err();
+        let detail = format!(
+            "the quota of {} is 1,000 bytes; 200 bytes are left, and this deposit needs at least {size}; \
+             stored: 100 bytes, reserved by other deposits in progress: 700 bytes{later}",
+            worker().id()
+        );
+        assert_eq!(error.detail(), detail);
+        let shortage = shortage(&error);
+        assert_eq!((shortage.stored, shortage.reserved), (100, 700));
+        assert_eq!(shortage.may_fit_later, !later.is_empty());
+    }
+    // What the deposit has reserved itself is not reserved by another one.
+    let mut growing = store.deposit(new());
+    growing.write(Bytes::from(bytes(200))).await.unwrap();
+    let refused = growing.write(Bytes::from_static(b"x")).await;
+    assert_eq!(shortage(&refused.unwrap_err()).reserved, 700);
+    drop((growing, other));
+    assert_eq!(site.in_flight().await, 0);
+    let error = store.reserve(&sized(901)).await.unwrap_err();
+    assert_eq!(
+        (shortage(&error).stored, shortage(&error).reserved),
+        (100, 0)
+    );
+    assert!(!shortage(&error).may_fit_later);
+}
+
+#[tokio::test]
+async fn a_refusal_says_how_many_other_deposits_are_in_progress() {
+    let site = Site::new(Quota::default().with_max_artifacts(2)).await;
+    site.deposit(new(), 1).await.unwrap();
+    let store = site.managed.store();
+    let _other = store.reserve(&new()).await.unwrap();
+    let error = store.reserve(&new()).await.unwrap_err();
+    let detail = format!(
+        "the quota of {} is 2 artifacts; 0 are left; stored: 1, reserved by other deposits in progress: 1; \
+         try again when those have ended",
+        worker().id()
+    );
+    assert_eq!(error.detail(), detail);
+    assert!(shortage(&error).may_fit_later);
+}
+
+fn shortage(error: &Error) -> QuotaShortage {
+    let source = std::error::Error::source(error).unwrap();
+    *source.downcast_ref().unwrap()
 }
 
 #[tokio::test]

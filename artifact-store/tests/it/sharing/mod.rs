@@ -15,6 +15,7 @@ mod sqlite;
 use artifact_store::{Database, MemoryDatabase};
 
 use self::site::Case;
+use crate::support::run_all;
 
 /// The cases that every database keeps.
 fn all() -> impl Iterator<Item = &'static Case> {
@@ -24,8 +25,12 @@ fn all() -> impl Iterator<Item = &'static Case> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
-    for case in all() {
-        eprintln!("{}", case.name);
-        (case.run)(Database::new(MemoryDatabase::new())).await;
-    }
+    run_all(
+        all(),
+        |case| case.name,
+        async |case| {
+            (case.run)(Database::new(MemoryDatabase::new())).await;
+        },
+    )
+    .await;
 }

@@ -10,20 +10,24 @@ use super::site::{
 };
 use crate::catalog::postgres::{open, wait_for_a_waiter};
 use crate::identity::postgres::with_brief_leases;
-use crate::support::{experiment, row};
+use crate::support::{experiment, row, run_all};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract() {
     let Some(server) = Server::shared() else {
         return;
     };
-    for case in super::all() {
-        eprintln!("{}", case.name);
-        let database = server.database();
-        let opened = open(&database).await;
-        with_brief_leases(&database);
-        (case.run)(Database::new(opened)).await;
-    }
+    run_all(
+        super::all(),
+        |case| case.name,
+        async |case| {
+            let database = server.database();
+            let opened = open(&database).await;
+            with_brief_leases(&database);
+            (case.run)(Database::new(opened)).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

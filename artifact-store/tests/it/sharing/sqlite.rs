@@ -11,7 +11,7 @@ use super::site::{
     assert_kind, collection, grant, group, host, limited, link, link_by, may_read, publish,
     register, share, share_collection, subject,
 };
-use crate::support::row;
+use crate::support::{row, run_all};
 
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -25,11 +25,15 @@ async fn open(path: &Path) -> Database {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_the_contract() {
-    for case in super::all() {
-        eprintln!("{}", case.name);
-        let (_folder, path) = file();
-        (case.run)(open(&path).await).await;
-    }
+    run_all(
+        super::all(),
+        |case| case.name,
+        async |case| {
+            let (_folder, path) = file();
+            (case.run)(open(&path).await).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

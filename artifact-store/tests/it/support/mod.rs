@@ -2,6 +2,7 @@
 
 mod backend;
 mod catalog;
+mod contract;
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use backend::{Fault, FaultyBackend};
 pub(crate) use catalog::FaultyCatalog;
+pub(crate) use contract::run_all;
 
 pub(crate) const WORKER: &str = "wkr_0123456789abcdefghjkmnpqrs";
 pub(crate) const OTHER_WORKER: &str = "wkr_zzzzzzzzzzzzzzzzzzzzzzzzzz";

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use artifact_store::{Database, Experiment, MemoryDatabase};
 use futures_util::future::BoxFuture;
 
-use crate::support::{experiment, other_experiment, time};
+use crate::support::{experiment, other_experiment, run_all, time};
 
 /// A rule that holds on every database. Each gets an empty one with two experiments.
 struct Case {
@@ -63,22 +63,30 @@ async fn run(case: &Case, database: Database) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn uploads_keep_their_rules_in_memory() {
-    for case in ALL {
-        eprintln!("{}", case.name);
-        run(case, Database::new(MemoryDatabase::new())).await;
-    }
+    run_all(
+        ALL,
+        |case| case.name,
+        async |case| {
+            run(case, Database::new(MemoryDatabase::new())).await;
+        },
+    )
+    .await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn uploads_keep_their_rules_in_sqlite() {
-    for case in ALL {
-        eprintln!("{}", case.name);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rows.sqlite");
-        let database = Database::from_url(path.to_str().unwrap()).await.unwrap();
-        run(case, database).await;
-    }
+    run_all(
+        ALL,
+        |case| case.name,
+        async |case| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("rows.sqlite");
+            let database = Database::from_url(path.to_str().unwrap()).await.unwrap();
+            run(case, database).await;
+        },
+    )
+    .await;
 }
 
 #[cfg(feature = "postgres")]
@@ -87,12 +95,16 @@ async fn uploads_keep_their_rules_in_postgres() {
     let Some(server) = artifact_postgres_test::Server::shared() else {
         return;
     };
-    for case in ALL {
-        eprintln!("{}", case.name);
-        let database = server.database();
-        let opened = crate::catalog::postgres::open(&database).await;
-        run(case, Database::new(opened)).await;
-    }
+    run_all(
+        ALL,
+        |case| case.name,
+        async |case| {
+            let database = server.database();
+            let opened = crate::catalog::postgres::open(&database).await;
+            run(case, Database::new(opened)).await;
+        },
+    )
+    .await;
 }
 
 /// Returns another handle on the same records, as another server has.

@@ -18,6 +18,7 @@ scenarios!("paths":
     json_responses_have_the_json_media_type ["C-7"],
     request_ids_are_returned ["C-8"],
     health_needs_no_credential ["X-2"],
+    readiness_needs_no_credential ["X-5"],
     openapi_describes_every_operation ["X-3", "C-7"],
 );
 
@@ -75,6 +76,7 @@ async fn paths_outside_the_api_are_not_found(site: Context) -> Outcome {
         "/v2/experiments/x",
         "/V0/x",
         "/healthz/",
+        "/readyz/",
         "/%76%30/x",
         "//v0/x",
     ] {
@@ -239,6 +241,51 @@ async fn health_needs_no_credential(site: Context) -> Outcome {
     for method in ["POST", "OPTIONS"] {
         let reply = site.bare(method, "/healthz").send().await?;
         reply.problem(405, "about:blank")?.field("allow")?;
+    }
+    Ok(())
+}
+
+/// The server need not be ready, but the response has to be what X-5 says.
+async fn readiness_needs_no_credential(site: Context) -> Outcome {
+    let reply = site.bare("GET", "/readyz").send().await?;
+    if reply.status == 404 {
+        return Err(Stop::Skipped(
+            "this server has no /readyz, which is optional".to_owned(),
+        ));
+    }
+    let is_ready = reply.status == 200;
+    let body = reply.json(if is_ready { 200 } else { 503 })?;
+    reply.has("cache-control", "no-store")?;
+    reply.members(&body, &["ready", "reasons"])?;
+    let ready = body["ready"].to_string();
+    reply.check(body["ready"] == is_ready, &is_ready.to_string(), ready)?;
+    let reasons = body["reasons"].as_array().map_or(&[][..], Vec::as_slice);
+    let expected = "an array of reasons that is empty if the server is ready";
+    let fits = body["reasons"].is_array() && reasons.is_empty() == is_ready;
+    reply.check(fits, expected, reply.text())?;
+    for reason in reasons {
+        reply.members(reason, &["part", "reason"])?;
+        for member in ["part", "reason"] {
+            let text = reply.text_of(reason, member)?;
+            let names_something = text.contains(['/', '\\', ':', '@']);
+            reply.check(!names_something, "no file, host or user", text)?;
+        }
+    }
+    if !is_ready {
+        reply.field("retry-after")?;
+    }
+    let head = site.bare("HEAD", "/readyz").send().await?;
+    let is_known = matches!(head.status, 200 | 503) && head.body.is_empty();
+    head.check(
+        is_known,
+        "200 or 503 without content",
+        head.status.to_string(),
+    )?;
+    for method in ["POST", "OPTIONS"] {
+        let reply = site.bare(method, "/readyz").send().await?;
+        reply
+            .problem(405, "about:blank")?
+            .has("allow", "GET, HEAD")?;
     }
     Ok(())
 }

@@ -144,6 +144,9 @@ pub(super) async fn the_room_of_a_reservation_whose_lease_is_over_is_given_to_an
         reserve(&*rows, &killed).await,
         ReservationOutcome::Reserved(100)
     );
+    let found = status(&*rows, own()).await;
+    assert_eq!((found.reserved_bytes, found.in_flight), (0, 0));
+    assert_eq!(found.bytes_left(), Some(100));
     let next = request(100);
     assert_eq!(
         reserve(&*rows, &next).await,

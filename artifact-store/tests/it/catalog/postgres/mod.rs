@@ -19,7 +19,7 @@ use artifact_store::{Catalog, DatabaseUrl, ErrorKind, Experiment, PostgresDataba
 use futures_util::future::{join, join_all};
 
 use super::{cases, maintenance};
-use crate::support::{experiment, poll_once, row, time};
+use crate::support::{experiment, poll_once, row, run_all, time};
 
 pub(crate) fn url(database: &Database<'_>) -> DatabaseUrl {
     DatabaseUrl::parse(&database.url()).unwrap()
@@ -63,10 +63,14 @@ async fn postgres_keeps_the_contract() {
     let Some(server) = Server::shared() else {
         return;
     };
-    for case in cases::ALL {
-        eprintln!("{}", case.name);
-        (case.run)(Arc::new(open(&server.database()).await)).await;
-    }
+    run_all(
+        cases::ALL,
+        |case| case.name,
+        async |case| {
+            (case.run)(Arc::new(open(&server.database()).await)).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,10 +78,14 @@ async fn postgres_keeps_the_contract_of_maintenance() {
     let Some(server) = Server::shared() else {
         return;
     };
-    for case in maintenance::ALL {
-        eprintln!("{}", case.name);
-        (case.run)(Arc::new(open(&server.database()).await)).await;
-    }
+    run_all(
+        maintenance::ALL,
+        |case| case.name,
+        async |case| {
+            (case.run)(Arc::new(open(&server.database()).await)).await;
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -198,6 +198,12 @@ mutants! {
     scripts_make_the_browser_ask: ScriptsAsk => "content::scripts_do_not_make_the_browser_ask";
     the_page_may_be_framed: PageFramed => "page::the_page_needs_no_credential_and_is_protected";
     the_page_is_on_every_path: PageEverywhere => "page::paths_beside_the_files_of_the_page_are_not_found";
+    an_unready_server_says_ready: ReadyAnyway => "paths::readiness_needs_no_credential";
+    readiness_may_be_cached: ReadinessCached => "paths::readiness_needs_no_credential";
+    an_unready_server_gives_no_time: ReadinessWithoutRetry => "paths::readiness_needs_no_credential";
+    readiness_names_a_file: ReadinessTellsAll => "paths::readiness_needs_no_credential";
+    readiness_needs_a_credential: ReadinessNeedsCredential => "paths::readiness_needs_no_credential";
+    readiness_can_be_posted: ReadinessPosted => "paths::readiness_needs_no_credential";
     declared_names_are_ignored: NameIgnored => "content::names_and_types_come_from_the_header";
     forms_are_stored_as_files: FormStored => "content::forms_are_refused";
     a_201_lacks_its_location: NoLocation => "content::the_body_is_the_file";

@@ -2,7 +2,7 @@
 
 use http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, VARY, WWW_AUTHENTICATE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
@@ -58,8 +58,41 @@ impl Mutation {
         }
     }
 
+    /// Mutates what monitors get.
+    fn mutate_readiness(self, request: &Parts, response: &mut MutableResponse) {
+        if request.uri.path() != "/readyz" {
+            return;
+        }
+        let unready = |reason: &str| json!({ "ready": false, "reasons": [{ "part": "database", "reason": reason }] });
+        match self {
+            // The body does not say so.
+            Self::ReadyAnyway => {
+                response.status = StatusCode::SERVICE_UNAVAILABLE;
+                response.set(&RETRY_AFTER, "5");
+            }
+            Self::ReadinessCached => response.set(&CACHE_CONTROL, "public, max-age=60"),
+            Self::ReadinessWithoutRetry => {
+                response.succeed(&unready("cannot be read"));
+                response.status = StatusCode::SERVICE_UNAVAILABLE;
+            }
+            Self::ReadinessTellsAll => {
+                response.succeed(&unready("cannot open /srv/rows.sqlite"));
+                response.status = StatusCode::SERVICE_UNAVAILABLE;
+                response.set(&RETRY_AFTER, "5");
+            }
+            Self::ReadinessNeedsCredential if !request.headers.contains_key(AUTHORIZATION) => {
+                response.refuse(401, "unauthorized", request);
+            }
+            Self::ReadinessPosted if request.method == Method::POST => {
+                response.succeed(&json!({ "ready": true, "reasons": [] }));
+            }
+            _ => {}
+        }
+    }
+
     /// Mutates what the other files of this folder are about.
     fn mutate_response_of_area(self, request: &Parts, response: &mut MutableResponse) {
+        self.mutate_readiness(request, response);
         self.mutate_shared_response(request, response);
         self.mutate_collection_response(request, response);
         self.mutate_quota_response(request, response);

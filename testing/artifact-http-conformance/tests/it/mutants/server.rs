@@ -7,7 +7,7 @@ use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator, router_with_i
 use artifact_http_conformance::Subject;
 use artifact_store::{
     ArtifactStore, CollectionStore, Database, Experiment, ExperimentId, ManagedStore,
-    MemoryDatabase, Sharing, StoreConfig, Timestamp,
+    MemoryDatabase, ReadinessProbe, Sharing, StoreConfig, Timestamp,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -57,7 +57,9 @@ impl Server {
         };
         let settings = StoreConfig::default().with_max_artifact_bytes(cap);
         let backend = Arc::new(MemBackend::default());
-        let store = ArtifactStore::new(backend.clone(), database.catalog, settings);
+        let catalog = Arc::clone(&database.catalog);
+        let store = ArtifactStore::new(backend.clone(), catalog, settings);
+        let readiness = ReadinessProbe::new(&store, &database, backend.clone());
         let managed = ManagedStore::new(store.clone(), database.inventory, backend);
         let sharing = Sharing::new(managed.clone(), database.sharing);
         let collections = CollectionStore::new(managed.clone(), database.collections);
@@ -65,6 +67,7 @@ impl Server {
             .with_management(managed)
             .with_sharing(sharing)
             .with_collections(collections)
+            .with_readiness(readiness)
             .with_page();
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
