@@ -12,6 +12,7 @@ use crate::damage::{DamagedSet, Finding};
 use crate::digests::DigestCache;
 use crate::experiment::{Experiment, ExperimentId};
 use crate::idempotency::KeyTurns;
+use crate::metrics::DepositMetrics;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) read_memory: Arc<ReadMemory>,
     pub(crate) damaged: DamagedSet,
     pub(crate) key_turns: Arc<KeyTurns>,
+    pub(crate) deposited: DepositMetrics,
 }
 
 impl Shared {

@@ -14,6 +14,7 @@ use crate::deposit::Deposit;
 use crate::digests::{ChunkDigests, DigestCache};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
+use crate::metrics::DepositMetrics;
 use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::quota::{Allowance, Step};
@@ -78,6 +79,7 @@ impl ArtifactStore {
                 read_memory,
                 damaged: DamagedSet::default(),
                 key_turns: Arc::default(),
+                deposited: DepositMetrics::register(),
             }),
         }
     }
