@@ -81,8 +81,14 @@ pub(crate) struct HttpMetrics {
 struct RouteMetrics([OnceLock<Box<MethodMetrics>>; METHODS.len() + 1]);
 
 /// By the codes of [`STATUSES`], then all others, and then requests without a response.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct MethodMetrics([OnceLock<ResponseMetrics>; STATUSES.len() + 2]);
+
+impl Default for MethodMetrics {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| OnceLock::new()))
+    }
+}
 
 #[derive(Debug)]
 struct ResponseMetrics {
@@ -119,7 +125,7 @@ impl HttpMetrics {
 
     fn record(&self, route: &str, method: usize, status: usize, began: Instant) {
         let found = self.routes.get_key_value(route);
-        let Some((route, metrics)) = found.or_else(|| self.routes.get_key_value(OTHER)) else {
+        let Some((&route, metrics)) = found.or_else(|| self.routes.get_key_value(OTHER)) else {
             return;
         };
         let metrics = metrics.0[method].get_or_init(Box::default);

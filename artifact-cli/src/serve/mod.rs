@@ -155,6 +155,18 @@ pub(crate) async fn run(
     let outcome = server.serve(listener).await;
     drop(tasks);
     drop(watch);
+    close(opened, audit).await;
+    match outcome {
+        ServeOutcome::Drained => Ok(()),
+        ServeOutcome::Aborted { connections } => Err(anyhow!(
+            "{connections} connections were aborted with requests in flight; a longer --drain-timeout \
+             gives them more time"
+        )),
+    }
+}
+
+/// Closes everything after the last request.
+async fn close(opened: Opened, audit: Option<AuditLog>) {
     audit::close(audit).await;
     if let Err(error) = opened.database.close().await {
         tracing::warn!(
@@ -173,13 +185,6 @@ pub(crate) async fn run(
     }
     // Releases the lock.
     drop(opened);
-    match outcome {
-        ServeOutcome::Drained => Ok(()),
-        ServeOutcome::Aborted { connections } => Err(anyhow!(
-            "{connections} connections were aborted with requests in flight; a longer --drain-timeout \
-             gives them more time"
-        )),
-    }
 }
 
 fn warn_about_plain_http(has_tls: bool, address: &Address) {

@@ -12,7 +12,6 @@ mod table;
 mod used_names;
 
 use anyhow::Result;
-use artifact_backend::metrics::Metric;
 use artifact_server::{Listener, Server, ServerConfig, Tls};
 use tokio::task::JoinSet;
 
@@ -26,7 +25,7 @@ use crate::settings::{ListenAddress, ServeSettings, Sources};
 
 /// The metrics of every crate that a server uses.
 #[cfg(test)]
-const ALL: [&[Metric]; 6] = [
+const ALL: [&[artifact_backend::metrics::Metric]; 6] = [
     samples::METRICS,
     artifact_http::METRICS,
     artifact_server::METRICS,

@@ -51,10 +51,10 @@ impl ProcessMetrics {
     }
 }
 
-/// Returns the second number of `/proc/self/statm`, which is in pages (proc(5)).
+/// Returns the number of the line `VmRSS` of `/proc/self/status` (`proc_pid_status(5)`).
 fn resident_memory() -> Option<u64> {
-    let text = files::read_small(Path::new("/proc/self/statm")).ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    let page = u64::try_from(rustix::param::page_size()).ok()?;
-    pages.checked_mul(page)
+    let text = files::read_small(Path::new("/proc/self/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    kibibytes.checked_mul(1024)
 }

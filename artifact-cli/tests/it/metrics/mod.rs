@@ -1,5 +1,11 @@
 //! The metrics of a running server: their values, their labels, who may read them, and the files that use them.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "the values are whole numbers"
+)]
+
 mod promtool;
 mod scrape;
 
