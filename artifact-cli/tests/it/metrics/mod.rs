@@ -43,7 +43,7 @@ fn deposit(server: &Server, body: &str) -> String {
     );
     assert_eq!(answer.status, 201, "{answer:?}");
     let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-    json["artifact_id"].as_str().unwrap().to_owned()
+    json["id"].as_str().unwrap().to_owned()
 }
 
 fn fetch(server: &Server, id: &str) -> Answer {
@@ -60,46 +60,41 @@ fn after_requests(server: &Server, requests: f64) -> Scrape {
         series.iter().map(|series| found.count(series)).sum()
     };
     scrape_until(server, "the end of the requests", |found| {
-        ended(found) == requests
+        ended(found) == requests && found.value("artifact_server_requests_in_progress") == 0.0
     })
 }
 
-#[test]
-fn known_traffic_gives_exact_counts() {
+/// Returns what the traffic of the next test adds up to.
+fn expected() -> Vec<(String, u32)> {
     const DEPOSITS: &str = "route=\"/v1/experiments/{E}/artifacts\",method=\"POST\"";
     const FETCHES: &str = "route=\"/v1/experiments/{E}/artifacts/{A}/content\",method=\"GET\"";
-    let server = Server::start(MEASURED);
-    let before = scrape(&server);
-    assert_eq!(
-        before.value("artifact_store_deposited_artifacts_total"),
-        0.0
-    );
-    let ids = ["one", "three", "fifteen"].map(|body| deposit(&server, body));
-    for _ in 0..2 {
-        assert_eq!(fetch(&server, &ids[2]).body, b"fifteen");
-    }
-    assert_eq!(fetch(&server, &"0".repeat(32)).status, 404);
-    let unauthorized = server.say(get("/v1/experiments", ""));
-    assert_eq!(Answer::of(&unauthorized).status, 401);
-    let body = Answer::of(&unauthorized).body.len();
-    assert_eq!(admin(&server, "PUT", "/v1/experiments", "", "").status, 405);
-    let malformed = server.say("no request\r\n\r\n");
-    assert_eq!(Answer::of(&malformed).status, 400);
-
-    let found = after_requests(&server, 8.0);
-    for (series, value) in [
+    let of_routes = vec![
         (
-            &*format!("artifact_http_requests_total{{{DEPOSITS},status=\"201\"}}"),
+            format!("artifact_http_requests_total{{{DEPOSITS},status=\"201\"}}"),
             3,
         ),
         (
-            &*format!("artifact_http_requests_total{{{FETCHES},status=\"200\"}}"),
+            format!("artifact_http_requests_total{{{FETCHES},status=\"200\"}}"),
             2,
         ),
         (
-            &*format!("artifact_http_requests_total{{{FETCHES},status=\"404\"}}"),
+            format!("artifact_http_requests_total{{{FETCHES},status=\"404\"}}"),
             1,
         ),
+        (
+            format!(
+                "artifact_http_request_duration_seconds_count{{{DEPOSITS},status_class=\"2xx\"}}"
+            ),
+            3,
+        ),
+        (
+            format!(
+                "artifact_http_request_duration_seconds_bucket{{{DEPOSITS},status_class=\"2xx\",le=\"+Inf\"}}"
+            ),
+            3,
+        ),
+    ];
+    let others = [
         (
             "artifact_http_requests_total{route=\"other\",method=\"GET\",status=\"401\"}",
             1,
@@ -107,18 +102,6 @@ fn known_traffic_gives_exact_counts() {
         (
             "artifact_http_requests_total{route=\"other\",method=\"PUT\",status=\"405\"}",
             1,
-        ),
-        (
-            &*format!(
-                "artifact_http_request_duration_seconds_count{{{DEPOSITS},status_class=\"2xx\"}}"
-            ),
-            3,
-        ),
-        (
-            &*format!(
-                "artifact_http_request_duration_seconds_bucket{{{DEPOSITS},status_class=\"2xx\",le=\"+Inf\"}}"
-            ),
-            3,
         ),
         ("artifact_http_refusals_total{reason=\"not-found\"}", 1),
         ("artifact_http_refusals_total{reason=\"unauthorized\"}", 1),
@@ -159,14 +142,48 @@ fn known_traffic_gives_exact_counts() {
         ("artifact_backend_sync_failures_total{backend=\"fs\"}", 0),
         ("artifact_store_database_waiting{pool=\"queries\"}", 0),
         ("artifact_ready", 1),
-    ] {
-        assert_eq!(found.value(series), f64::from(value), "{series}");
+    ];
+    let others = others
+        .into_iter()
+        .map(|(series, value): (&str, u32)| (series.to_owned(), value));
+    of_routes.into_iter().chain(others).collect()
+}
+
+#[test]
+fn known_traffic_gives_exact_counts() {
+    let server = Server::start(MEASURED);
+    let before = scrape(&server);
+    assert_eq!(
+        before.value("artifact_store_deposited_artifacts_total"),
+        0.0
+    );
+    let ids = ["one", "three", "fifteen"].map(|body| deposit(&server, body));
+    for _ in 0..2 {
+        assert_eq!(fetch(&server, &ids[2]).body, b"fifteen");
+    }
+    assert_eq!(fetch(&server, &"0".repeat(32)).status, 404);
+    let unauthorized = server.say(get("/v1/experiments", ""));
+    assert_eq!(Answer::of(&unauthorized).status, 401);
+    let body = Answer::of(&unauthorized).body.len();
+    assert_eq!(admin(&server, "PUT", "/v1/experiments", "", "").status, 405);
+    let malformed = server.say("no request\r\n\r\n");
+    assert_eq!(Answer::of(&malformed).status, 400);
+
+    let found = after_requests(&server, 8.0);
+    for (series, value) in expected() {
+        assert_eq!(found.value(&series), f64::from(value), "{series}");
     }
     let sent = found.value("artifact_server_sent_bytes_total");
     assert!(sent > (2 * 7 + body) as f64, "{sent}");
     // A blob is synced before it gets its name, and its folder after that.
     let syncs = found.value("artifact_backend_sync_duration_seconds_count{backend=\"fs\"}");
     assert!(syncs >= 6.0, "{syncs}");
+}
+
+#[test]
+fn the_process_and_its_folders_are_measured() {
+    let server = Server::start(MEASURED);
+    let found = scrape(&server);
     let version = run(artifact(server.folder.path()).arg("--version")).succeeded();
     let version = version
         .stdout()
@@ -314,7 +331,7 @@ fn no_name_id_or_secret_is_in_the_metrics() {
         head,
         "canary-bytes",
     ));
-    let artifact = deposited["artifact_id"].as_str().unwrap().to_owned();
+    let artifact = deposited["id"].as_str().unwrap().to_owned();
     let worker = send(
         "POST",
         &format!("{base}/workers"),
@@ -328,9 +345,9 @@ fn no_name_id_or_secret_is_in_the_metrics() {
         "POST",
         &format!("{base}/artifacts/{artifact}/links"),
         "Content-Type: application/json\r\n",
-        "{}",
+        "{\"expires_in\":3600}",
     );
-    let link: String = json(&link)["url"].as_str().unwrap_or_default().to_owned();
+    let link: String = json(&link)["url"].as_str().unwrap().to_owned();
     let secret = link.rsplit('/').next().unwrap().to_owned();
     for path in [
         format!("{base}/artifacts/{artifact}/content"),

@@ -42,16 +42,6 @@ impl Scrape {
         *found.unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
-    /// Returns the series of a metric.
-    pub(super) fn series(&self, name: &str) -> Vec<&str> {
-        let is_of = |series: &&str| series.split('{').next() == Some(name);
-        self.values
-            .keys()
-            .map(String::as_str)
-            .filter(is_of)
-            .collect()
-    }
-
     /// Returns all series.
     pub(super) fn all(&self) -> Vec<&str> {
         self.values.keys().map(String::as_str).collect()
