@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifact_backend::metrics::RETRIES;
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
     ErrorKind, Operation, Result, Shard, StoreId, SweepReport, Upload,
@@ -17,6 +18,7 @@ use crate::bucket_url::check_prefix;
 use crate::cleanup::Cleanup;
 use crate::layout::Layout;
 use crate::probe::{self, ProbeReport};
+use crate::retry::METRICS_LABEL;
 use crate::shard_list::list_shard;
 use crate::shared::{Bucket, Capabilities};
 use crate::upload::BucketUpload;
@@ -71,6 +73,9 @@ impl ObjectStoreBackend {
         config: S3Config,
         capabilities: Capabilities,
     ) -> Result<Self> {
+        RETRIES.describe();
+        // The counter is 0 before the first retry.
+        let _ = RETRIES.register_counter(&[METRICS_LABEL]);
         let prefix = check_prefix(prefix).map_err(|error| {
             Error::new(ErrorKind::Misconfigured, Operation::Open)
                 .with_detail("the prefix is not valid")

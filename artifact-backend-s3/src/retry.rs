@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use artifact_backend::metrics::RETRIES;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep_until};
+
+/// The name of this kind of backend in the labels of metrics.
+pub(crate) const METRICS_LABEL: &str = "bucket";
 
 /// Exponential back-off with jitter, up to a deadline.
 ///
@@ -72,6 +76,8 @@ impl Retry {
         if end >= deadline {
             return false;
         }
+        // Rare enough to register it each time.
+        RETRIES.register_counter(&[METRICS_LABEL]).increment(1);
         sleep_until(end).await;
         true
     }

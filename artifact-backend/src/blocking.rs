@@ -9,7 +9,7 @@
 //! runs, and its permits return at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -34,6 +34,45 @@ pub enum BlockingPoolError {
 /// Whether the last attempt to start a thread failed. Until a thread can be had, nothing more is put
 /// into tokio's queue, which would grow with every request.
 static NO_THREAD: AtomicBool = AtomicBool::new(false);
+
+/// The work that was handed to the blocking pool and has not begun.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+/// The work that runs on the blocking pool.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// The work that this process has handed to the blocking pool by [`run`] and [`detach`], and that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlockingLoad {
+    /// The work that has not begun, because every thread of the pool is busy.
+    pub waiting: usize,
+    /// The work that runs.
+    pub running: usize,
+}
+
+/// Returns how much work waits for the blocking pool, and how much runs on it.
+pub fn load() -> BlockingLoad {
+    BlockingLoad {
+        waiting: WAITING.load(Ordering::Relaxed),
+        running: RUNNING.load(Ordering::Relaxed),
+    }
+}
+
+/// Counts one piece of work until it is dropped.
+struct Counted(&'static AtomicUsize);
+
+impl Counted {
+    fn new(count: &'static AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Runs `work` on the blocking pool and returns its result. A panic of `work` goes on in the caller.
 ///
@@ -91,9 +130,12 @@ fn spawn<W: FnOnce() + Send + 'static>(runtime: &Handle, work: W) -> Result<(), 
     }
     let slot = Arc::new(Mutex::new(Some(work)));
     let queued = Arc::clone(&slot);
+    let waiting = Counted::new(&WAITING);
     let spawned = catch_unwind(AssertUnwindSafe(|| {
         drop(runtime.spawn_blocking(move || {
+            drop(waiting);
             if let Some(work) = take(&queued) {
+                let _running = Counted::new(&RUNNING);
                 work();
             }
         }));

@@ -29,6 +29,8 @@ mod id;
 mod inventory;
 mod io_error;
 mod layer;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod ownership;
 pub mod random;
 mod range;

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use artifact_backend::metrics::Level;
 use artifact_store::{ExperimentId, LinkId, Principal, PrincipalId};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 
 use crate::config::HttpConfig;
+use crate::metrics::PermitMetrics;
 use crate::problem::Problem;
 
 /// Whose requests are counted together.
@@ -27,6 +29,7 @@ pub(crate) struct ConcurrencyLimiter {
     /// The details of the problems beyond the total limit, and beyond the limit of a principal.
     details: (&'static str, &'static str),
     active: Mutex<Active>,
+    metrics: PermitMetrics,
 }
 
 /// The requests in progress.
@@ -43,6 +46,7 @@ struct Active {
 pub(crate) struct Permit {
     limiter: Arc<ConcurrencyLimiter>,
     holder: Holder,
+    _level: Level,
 }
 
 impl ConcurrencyLimiter {
@@ -52,6 +56,7 @@ impl ConcurrencyLimiter {
             "the principal has too many concurrent deposits; try again",
         );
         Self::new(
+            "deposit",
             config.max_uploads,
             config.max_uploads_per_principal,
             details,
@@ -64,6 +69,7 @@ impl ConcurrencyLimiter {
             "the principal has too many concurrent fetches; try again",
         );
         Self::new(
+            "fetch",
             config.max_fetches,
             config.max_fetches_per_principal,
             details,
@@ -75,10 +81,16 @@ impl ConcurrencyLimiter {
             "the server has too many concurrent lists; try again",
             "the principal has too many concurrent lists; try again",
         );
-        Self::new(config.max_lists, config.max_lists_per_principal, details)
+        Self::new(
+            "list",
+            config.max_lists,
+            config.max_lists_per_principal,
+            details,
+        )
     }
 
     fn new(
+        kind: &'static str,
         max: Option<usize>,
         max_per_principal: Option<usize>,
         details: (&'static str, &'static str),
@@ -88,6 +100,7 @@ impl ConcurrencyLimiter {
             max_per_principal: max_per_principal.unwrap_or(usize::MAX),
             details,
             active: Mutex::default(),
+            metrics: PermitMetrics::new(kind, max),
         })
     }
 
@@ -128,6 +141,7 @@ impl ConcurrencyLimiter {
         Ok(Permit {
             limiter: Arc::clone(self),
             holder,
+            _level: self.metrics.begin(),
         })
     }
 }

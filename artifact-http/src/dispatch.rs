@@ -14,6 +14,7 @@ use crate::api::Api;
 use crate::audit::AuditedRequest;
 use crate::credential::{self, BasicAccepted};
 use crate::head::Head;
+use crate::metrics::MeasuredRequest;
 use crate::problem::{Problem, ProblemType};
 use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
@@ -28,6 +29,8 @@ const SENT_BY_SCRIPT: HeaderName = HeaderName::from_static("x-requested-with");
 /// Serves one request. A panic in a handler is answered with 500.
 pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response {
     let (mut parts, body) = request.into_parts();
+    let metrics = service.metrics.get();
+    let measured = MeasuredRequest::begin(metrics, &parts.method);
     if let Some(value) = parts.headers.get_mut(AUTHORIZATION) {
         // `Debug` of the header does not show it.
         value.set_sensitive(true);
@@ -47,8 +50,12 @@ pub(crate) async fn serve(service: &Service, request: Request<Body>) -> Response
         Err(problem) => Err(problem),
     };
     let (outcome, info) = audited.end(outcome).await;
+    if let (Some(metrics), Err(problem)) = (metrics, &outcome) {
+        metrics.count_refusal(problem);
+    }
     let mut response =
         outcome.unwrap_or_else(|problem| respond_with(problem, head.into_parts(), service));
+    measured.end(info.route, response.status());
     response.extensions_mut().insert(info);
     if is_head {
         // RFC 9110, section 9.3.2: the fields of GET, including Content-Length, without content.

@@ -9,6 +9,7 @@ mod dispatch;
 mod endpoint;
 mod endpoints;
 mod head;
+mod metrics;
 mod openapi;
 #[cfg(feature = "page")]
 mod page;
@@ -63,6 +64,7 @@ pub use credential::{Credential, Secret, bearer_token};
 pub use endpoint::{Access, Endpoint};
 pub use endpoints::endpoints;
 pub use identity_authenticator::IdentityAuthenticator;
+pub use metrics::METRICS;
 pub use openapi::{openapi, openapi_of};
 pub use problem_layer::{ProblemLayer, ProblemService};
 pub use refusal::Refusal;

@@ -20,6 +20,7 @@ use crate::config::HttpConfig;
 use crate::dispatch;
 use crate::endpoint::{Endpoint, NAME};
 use crate::identity_authenticator::IdentityAuthenticator;
+use crate::metrics::HttpMetrics;
 use crate::rate_limiter::RateLimiter;
 use crate::service::HttpService;
 
@@ -39,6 +40,8 @@ pub(crate) struct Service {
     pub(crate) fields: ArtifactFieldsCache,
     /// The OpenAPI document, made by the first request for it.
     pub(crate) document: OnceLock<Bytes>,
+    /// Set once the paths are known.
+    pub(crate) metrics: OnceLock<HttpMetrics>,
 }
 
 impl Service {

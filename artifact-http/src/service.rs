@@ -19,6 +19,7 @@ use crate::config::HttpConfig;
 use crate::endpoint::has_path;
 use crate::endpoints::endpoints;
 use crate::identity_authenticator::IdentityAuthenticator;
+use crate::metrics::HttpMetrics;
 use crate::rate_limiter::RateLimiter;
 use crate::router::Service;
 use crate::{dispatch, health, openapi, readiness};
@@ -104,8 +105,13 @@ impl HttpService {
             rates,
             fields: ArtifactFieldsCache::default(),
             document: OnceLock::new(),
+            metrics: OnceLock::new(),
         });
-        Self { shared }
+        let service = Self { shared };
+        let metrics = HttpMetrics::new(service.paths());
+        // The first and only value.
+        let _ = service.shared.metrics.set(metrics);
+        service
     }
 }
 

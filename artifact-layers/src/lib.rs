@@ -21,7 +21,7 @@ pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimiter};
 pub use intercept::{Call, Held, Intercept};
 pub use layered::{InterceptLayer, Layered};
 #[cfg(feature = "metrics")]
-pub use metrics::Metrics;
+pub use metrics::{METRICS, Metrics};
 pub use moving::MovingBackend;
 pub use read_cache::{CachedBackend, ReadCache};
 pub use retry::{Retry, RetryBackend};

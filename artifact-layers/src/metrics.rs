@@ -1,26 +1,71 @@
 //! Metrics of each call, by the `metrics` facade.
 
+use std::collections::HashMap;
 use std::future::{Future, ready};
+use std::sync::{Arc, OnceLock};
 
-use artifact_backend::{ArtifactBackend, ArtifactId, BlobList, Download, Error, Layer, Result};
+use artifact_backend::metrics::{Metric, describe};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, BlobList, Download, Error, Layer, Operation, Result,
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-};
+use metrics::{Counter, Gauge, Histogram};
 use tokio::time::Instant;
 
 use crate::intercept::{Call, Intercept};
 use crate::layered::Layered;
 
-const OPERATIONS: &str = "artifact_backend_operations_total";
-const DURATION: &str = "artifact_backend_operation_duration_seconds";
-const IN_FLIGHT: &str = "artifact_backend_operations_in_flight";
-const READ: &str = "artifact_backend_read_bytes_total";
-const WRITTEN: &str = "artifact_backend_written_bytes_total";
+const OPERATIONS: Metric = Metric::counter(
+    "artifact_backend_operations_total",
+    &["backend", "operation", "outcome"],
+    "Calls and streams of a backend that ended",
+);
+const DURATION: Metric = Metric::histogram(
+    "artifact_backend_operation_duration_seconds",
+    &["backend", "operation"],
+    "Duration of the calls and streams of a backend",
+);
+const IN_FLIGHT: Metric = Metric::gauge(
+    "artifact_backend_operations_in_flight",
+    &["backend", "operation"],
+    "Calls and streams of a backend that have not ended",
+);
+const READ: Metric = Metric::counter(
+    "artifact_backend_read_bytes_total",
+    &["backend"],
+    "Bytes that loads and downloads have returned",
+);
+const WRITTEN: Metric = Metric::counter(
+    "artifact_backend_written_bytes_total",
+    &["backend"],
+    "Bytes of stores and writes that succeeded",
+);
+
+/// The metrics of the layer.
+pub const METRICS: &[Metric] = &[OPERATIONS, DURATION, IN_FLIGHT, READ, WRITTEN];
 
 const DOWNLOAD_STREAM: &str = "download stream";
 const LIST_STREAM: &str = "list stream";
+/// The calls of a backend and of its uploads.
+const CALLS: [Operation; 14] = [
+    Operation::Store,
+    Operation::Upload,
+    Operation::Write,
+    Operation::Commit,
+    Operation::Abort,
+    Operation::Load,
+    Operation::Download,
+    Operation::List,
+    Operation::Stat,
+    Operation::Delete,
+    Operation::Sweep,
+    Operation::ReadStoreId,
+    Operation::CreateStoreId,
+    Operation::Probe,
+];
+const OK: &str = "ok";
+const DROPPED: &str = "dropped";
 
 /// Counters, durations and bytes of each call, for the recorder that the program has installed.
 ///
@@ -39,33 +84,77 @@ const LIST_STREAM: &str = "list stream";
 ///   stream that was dropped before its end.
 ///
 /// Every label has few values, and none of them comes from a client. Install the recorder before you apply the
-/// layer, which describes the metrics to it.
+/// layer, which describes the metrics to it and keeps what it has registered.
 #[derive(Debug, Clone)]
 #[must_use = "a layer does nothing until it is applied"]
 pub struct Metrics {
+    handles: Arc<Handles>,
+}
+
+/// The registered metrics.
+#[derive(Debug)]
+struct Handles {
     backend: &'static str,
+    read: Counter,
+    written: Counter,
+    /// By the label `operation`. Registered with the first call.
+    operations: HashMap<&'static str, OnceLock<OperationHandles>>,
+}
+
+#[derive(Debug)]
+struct OperationHandles {
+    in_flight: Gauge,
+    duration: Histogram,
+    /// Of calls with the outcome `ok`. Others are rare enough to be registered each time.
+    succeeded: Counter,
+}
+
+impl Handles {
+    fn new(backend: &'static str) -> Self {
+        let calls = CALLS.iter().map(|call| call.as_str());
+        let operations = calls.chain([DOWNLOAD_STREAM, LIST_STREAM]);
+        Self {
+            backend,
+            read: READ.register_counter(&[backend]),
+            written: WRITTEN.register_counter(&[backend]),
+            operations: operations.map(|name| (name, OnceLock::new())).collect(),
+        }
+    }
+
+    fn of(&self, operation: &'static str) -> Option<&OperationHandles> {
+        let handles = self.operations.get(operation)?;
+        let labels = [self.backend, operation];
+        Some(handles.get_or_init(|| OperationHandles {
+            in_flight: IN_FLIGHT.register_gauge(&labels),
+            duration: DURATION.register_histogram(&labels),
+            succeeded: OPERATIONS.register_counter(&[self.backend, operation, OK]),
+        }))
+    }
 }
 
 impl Metrics {
     /// Creates the layer. `backend` becomes the label `backend`, so that a program with several can tell them
     /// apart.
     pub fn new(backend: &'static str) -> Self {
-        Self { backend }
+        Self {
+            handles: Arc::new(Handles::new(backend)),
+        }
     }
 
     fn begin(&self, operation: &'static str) -> Running {
-        let backend = self.backend;
-        gauge!(IN_FLIGHT, "backend" => backend, "operation" => operation).increment(1);
+        if let Some(handles) = self.handles.of(operation) {
+            handles.in_flight.increment(1);
+        }
         Running {
-            backend,
+            handles: Arc::clone(&self.handles),
             operation,
-            outcome: "dropped",
+            outcome: DROPPED,
             began: Instant::now(),
         }
     }
 
     fn count_read(&self, bytes: u64) {
-        counter!(READ, "backend" => self.backend).increment(bytes);
+        self.handles.read.increment(bytes);
     }
 
     /// Counts a stream by its end, its first error or its drop.
@@ -84,7 +173,7 @@ impl Metrics {
                 Some(Ok(item)) => each(item),
                 Some(Err(error)) if goes_on(error) => {}
                 Some(Err(error)) => end(&mut running, error.kind().as_str()),
-                None => end(&mut running, "ok"),
+                None => end(&mut running, OK),
             }
             ready(item)
         })
@@ -95,23 +184,7 @@ impl<B: ArtifactBackend> Layer<B> for Metrics {
     type Backend = Layered<Self, B>;
 
     fn layer(&self, inner: B) -> Self::Backend {
-        describe_counter!(OPERATIONS, Unit::Count, "Calls and streams that ended");
-        describe_histogram!(DURATION, Unit::Seconds, "Duration of calls and streams");
-        describe_gauge!(
-            IN_FLIGHT,
-            Unit::Count,
-            "Calls and streams that have not ended"
-        );
-        describe_counter!(
-            READ,
-            Unit::Bytes,
-            "Bytes that loads and downloads have returned"
-        );
-        describe_counter!(
-            WRITTEN,
-            Unit::Bytes,
-            "Bytes of stores and writes that succeeded"
-        );
+        describe(METRICS);
         Layered::new(self.clone(), inner)
     }
 }
@@ -127,12 +200,12 @@ impl Intercept for Metrics {
         end(
             &mut running,
             match &result {
-                Ok(_) => "ok",
+                Ok(_) => OK,
                 Err(error) => error.kind().as_str(),
             },
         );
         if result.is_ok() && call.bytes > 0 {
-            counter!(WRITTEN, "backend" => self.backend).increment(call.bytes);
+            self.handles.written.increment(call.bytes);
         }
         result
     }
@@ -144,7 +217,7 @@ impl Intercept for Metrics {
     fn download(&self, _id: ArtifactId, download: Download) -> Download {
         if download.is_in_memory() {
             // Nothing can fail any more, so the stream is counted now.
-            end(&mut Some(self.begin(DOWNLOAD_STREAM)), "ok");
+            end(&mut Some(self.begin(DOWNLOAD_STREAM)), OK);
             self.count_read(download.remaining());
             return download;
         }
@@ -162,7 +235,7 @@ impl Intercept for Metrics {
 
 /// A call or a stream that has not ended. Its drop counts it.
 struct Running {
-    backend: &'static str,
+    handles: Arc<Handles>,
     operation: &'static str,
     outcome: &'static str,
     began: Instant,
@@ -177,16 +250,16 @@ fn end(running: &mut Option<Running>, outcome: &'static str) {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Self {
-            backend,
-            operation,
-            outcome,
-            began,
-        } = *self;
-        let labels = [("backend", backend), ("operation", operation)];
-        gauge!(IN_FLIGHT, &labels).decrement(1);
-        histogram!(DURATION, &labels).record(began.elapsed());
-        counter!(OPERATIONS, "backend" => backend, "operation" => operation, "outcome" => outcome)
-            .increment(1);
+        let Some(handles) = self.handles.of(self.operation) else {
+            return;
+        };
+        handles.in_flight.decrement(1);
+        handles.duration.record(self.began.elapsed());
+        if self.outcome == OK {
+            handles.succeeded.increment(1);
+        } else {
+            let labels = [self.handles.backend, self.operation, self.outcome];
+            OPERATIONS.register_counter(&labels).increment(1);
+        }
     }
 }

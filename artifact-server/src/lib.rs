@@ -4,6 +4,7 @@
 mod config;
 mod hooks;
 mod host;
+mod metrics;
 mod rejection;
 mod server;
 
@@ -30,6 +31,7 @@ pub use file_size_limit::survive_file_size_limit;
 pub use hooks::{DefaultHooks, Hooks, RequestLabels};
 pub use listener::{Address, ListenError, Listener};
 pub use log_writer::LogWriter;
+pub use metrics::METRICS;
 pub use open_files::{TooFewOpenFiles, raise_open_file_limit};
 pub use rejection::Rejection;
 pub use server::{ServeOutcome, Server, ServerHandle};

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::time::SystemTime;
 
 use crate::listener::Io;
 use crate::tls_error::TlsError;
@@ -28,6 +29,11 @@ impl Tls {
     ///
     /// Never.
     pub fn replace(&self, _chain: &[u8], _key: &[u8]) -> Result<(), TlsError> {
+        match self.0 {}
+    }
+
+    /// Cannot be called, since no value exists.
+    pub fn expires_at(&self) -> Option<SystemTime> {
         match self.0 {}
     }
 

@@ -20,6 +20,7 @@ use crate::connection::{self, RequestBody, ServerState};
 use crate::hooks::{DefaultHooks, Hooks};
 use crate::lingering_close::LingeringClose;
 use crate::listener::{Io, Listener};
+use crate::metrics::ServerMetrics;
 use crate::permits::ConnectionLimiter;
 use crate::rejection::{self, Rejection};
 use crate::tls::Tls;
@@ -41,6 +42,7 @@ pub struct Server<S> {
     hooks: Arc<dyn Hooks>,
     tls: Option<Tls>,
     handle: ServerHandle,
+    metrics: ServerMetrics,
 }
 
 /// Stops a server. Clones stop the same server.
@@ -55,6 +57,11 @@ impl ServerHandle {
     /// other connections: silent and idle ones, and those in a TLS handshake or in a header.
     pub fn drain(&self) {
         self.drain.cancel();
+    }
+
+    /// Returns whether the server is stopping, or has stopped.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
     }
 
     /// Closes all connections at once, including those with open requests.
@@ -85,6 +92,7 @@ impl<S> Server<S> {
             hooks: Arc::new(DefaultHooks),
             tls: None,
             handle: ServerHandle::default(),
+            metrics: ServerMetrics::none(),
         }
     }
 
@@ -97,6 +105,13 @@ impl<S> Server<S> {
     /// Sets the hooks.
     pub fn with_hooks(mut self, hooks: impl Hooks) -> Self {
         self.hooks = Arc::new(hooks);
+        self
+    }
+
+    /// Records [metrics](crate::METRICS) by the facade [`metrics`](https://docs.rs/metrics). Install the recorder before. Several servers
+    /// of a process that have metrics are added up.
+    pub fn with_metrics(mut self) -> Self {
+        self.metrics = ServerMetrics::register();
         self
     }
 
@@ -125,8 +140,14 @@ where
             hooks,
             tls,
             handle,
+            metrics,
         } = self;
-        let state = Arc::new(ServerState { config, hooks });
+        metrics.set_limit(config.max_connections);
+        let state = Arc::new(ServerState {
+            config,
+            hooks,
+            metrics,
+        });
         let builder = connection::builder(&config);
         let limiter = ConnectionLimiter::new(config.max_connections);
         let mut tasks = JoinSet::new();
@@ -137,6 +158,7 @@ where
                 Some(ended) = tasks.join_next() => log_panic(ended),
                 accepted = listener.accept(config.unsent_bytes()) => match accepted {
                     Ok((stream, peer)) => {
+                        state.metrics.accepted.increment(1);
                         let Some(permit) = limiter.acquire() else {
                             // A client that expects TLS could not read the response.
                             if tls.is_none() && tasks.len() < config.max_connections + MAX_REJECTIONS {
@@ -146,6 +168,7 @@ where
                         };
                         let (tls, state, service) = (tls.clone(), Arc::clone(&state), service.clone());
                         let (builder, draining) = (builder.clone(), handle.drain.clone());
+                        let open = state.metrics.connection();
                         tasks.spawn(async move {
                             let connection = Arc::clone(&permit.state);
                             let secured = tokio::select! {
@@ -161,9 +184,12 @@ where
                                     )
                                     .await;
                                 }
-                                Err(error) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+                                Err(error) => {
+                                    state.metrics.tls_failures.increment(1);
+                                    tracing::debug!(%peer, %error, "the TLS handshake failed");
+                                }
                             }
-                            drop(permit);
+                            drop((permit, open));
                         });
                     }
                     Err(error) => handle_accept_error(&error).await,
@@ -224,7 +250,7 @@ async fn secure(tls: Option<Tls>, stream: Box<dyn Io>, limit: Duration) -> io::R
 
 /// Answers a connection beyond the limit with 503.
 async fn reject(stream: Box<dyn Io>, state: Arc<ServerState>) {
-    let response = state.hooks.reject(Rejection::TooManyConnections, None);
+    let response = state.reject(Rejection::TooManyConnections, None);
     let wire = rejection::encode(response);
     let mut stream = LingeringClose::new(stream);
     let send = async {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use artifact_backend::{ArtifactId, Stamp};
+use metrics::Counter;
 
 /// The findings of this process: damaged artifacts, and the stamp of their storage when the damage was
 /// found.
@@ -13,11 +14,22 @@ use artifact_backend::{ArtifactId, Stamp};
 /// A finding stays until the artifact is verified again, or until [`CAPACITY`](Self::CAPACITY) later
 /// ones. An artifact whose finding was evicted counts as never verified: the next whole read finds the
 /// damage again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DamagedSet {
     /// The number of findings, so that a set without any costs readers no lock.
     length: AtomicUsize,
     state: Mutex<State>,
+    found: Counter,
+}
+
+impl Default for DamagedSet {
+    fn default() -> Self {
+        Self {
+            length: AtomicUsize::default(),
+            state: Mutex::default(),
+            found: crate::metrics::damaged("read"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +62,7 @@ impl DamagedSet {
     /// Records damage, and raises the alarm unless it is the damage that was found before.
     pub(crate) fn report(&self, id: ArtifactId, stamp: Finding, error: &(dyn StdError + 'static)) {
         if self.insert(id, stamp) {
+            self.found.increment(1);
             tracing::error!(
                 alarm = "corrupt-blob",
                 %id,

@@ -281,7 +281,10 @@ impl Deposit {
             allowance.end(&inserted);
         }
         match inserted {
-            Ok(true) => Ok(Arc::new(row)),
+            Ok(true) => {
+                self.shared.deposited.count(row.size);
+                Ok(Arc::new(row))
+            }
             Ok(false) => Box::pin(lost_turn(&self.shared, &self.new, self.size, sha256)).await,
             Err(error) => {
                 follow_placement(&self.shared, &error).await;

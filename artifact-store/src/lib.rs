@@ -34,6 +34,7 @@ mod hasher;
 mod idempotency;
 mod identity;
 mod manage;
+mod metrics;
 mod migrate;
 mod new_artifact;
 mod pace;
@@ -118,6 +119,7 @@ pub use identity::{
 };
 pub use jiff::Timestamp;
 pub use manage::{ArtifactInfo, ManagedStore, RemovalWatch};
+pub use metrics::{METRICS, PoolStatus};
 pub use migrate::{
     MigrateEvent, MigrateFinding, MigrateOptions, MigrateReport, MigrateState, Migrator,
     NamedBackend,

@@ -8,6 +8,7 @@ use quick_cache::sync::{Cache, GuardResult};
 
 use crate::error::Result;
 use crate::freshness::Freshness;
+use crate::metrics::CacheMetrics;
 use crate::row::Row;
 
 /// At most [`CAPACITY`](RowCache::CAPACITY) rows; those used least are evicted.
@@ -16,6 +17,7 @@ pub(crate) struct RowCache {
     rows: Cache<ArtifactId, Arc<Row>>,
     /// Whether the removals are known that other processes made.
     pub(crate) freshness: Freshness,
+    lookups: CacheMetrics,
 }
 
 impl RowCache {
@@ -27,6 +29,7 @@ impl RowCache {
         Self {
             rows: Cache::new(Self::CAPACITY),
             freshness: Freshness::new(clock),
+            lookups: CacheMetrics::of_rows(),
         }
     }
 
@@ -43,7 +46,10 @@ impl RowCache {
     ) -> Result<Option<Arc<Row>>> {
         let mut is_cached = false;
         let place = match self.rows.get_value_or_guard(&id, Some(Duration::ZERO)) {
-            GuardResult::Value(row) if self.freshness.is_fresh() => return Ok(Some(row)),
+            GuardResult::Value(row) if self.freshness.is_fresh() => {
+                self.lookups.hit.increment(1);
+                return Ok(Some(row));
+            }
             GuardResult::Value(_) => {
                 is_cached = true;
                 None
@@ -51,6 +57,7 @@ impl RowCache {
             GuardResult::Guard(place) => Some(place),
             GuardResult::Timeout => None,
         };
+        self.lookups.miss.increment(1);
         let found = query.await?.map(Arc::new);
         if is_cached && found.is_none() {
             self.forget(id);

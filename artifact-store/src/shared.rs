@@ -15,6 +15,7 @@ use crate::experiment::{Experiment, ExperimentId};
 use crate::free_space::FreeSpaceFloor;
 use crate::idempotency::{KeyTurns, find_earlier};
 use crate::new_artifact::NewArtifact;
+use crate::metrics::DepositMetrics;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) key_turns: Arc<KeyTurns>,
     /// The free space without which nothing is deposited, if there is a minimum.
     pub(crate) floor: Option<Arc<FreeSpaceFloor>>,
+    pub(crate) deposited: DepositMetrics,
 }
 
 impl Shared {

@@ -15,6 +15,7 @@ use crate::digests::{ChunkDigests, DigestCache};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::free_space::FreeSpaceFloor;
+use crate::metrics::DepositMetrics;
 use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::quota::{Allowance, Step};
@@ -82,6 +83,7 @@ impl ArtifactStore {
                 damaged: DamagedSet::default(),
                 key_turns: Arc::default(),
                 floor,
+                deposited: DepositMetrics::register(),
             }),
         }
     }

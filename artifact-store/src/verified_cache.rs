@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use artifact_backend::{ArtifactId, Stamp};
 use bytes::Bytes;
 
+use crate::metrics::CacheMetrics;
+
 /// One artifact takes at most this fraction (1/n) of the memory.
 const MAX_FRACTION: u64 = 8;
 /// All collections together take at most this fraction (1/n) of the memory, so that slow readers
@@ -28,6 +30,7 @@ pub(crate) struct VerifiedCache {
     /// The memory of all entries and collections, in bytes. Grows only while `state` is locked.
     held_bytes: Arc<AtomicUsize>,
     state: Mutex<State>,
+    lookups: CacheMetrics,
 }
 
 #[derive(Default)]
@@ -100,6 +103,7 @@ impl VerifiedCache {
             max_bytes,
             held_bytes: Arc::default(),
             state: Mutex::default(),
+            lookups: CacheMetrics::of_verified(),
         }
     }
 
@@ -114,6 +118,16 @@ impl VerifiedCache {
 
     /// Returns a blob, if its storage has not changed since it was read.
     pub(crate) fn get(&self, id: ArtifactId, stamp: Stamp) -> Option<Arc<Entry>> {
+        let found = self.find(id, stamp);
+        let count = match found {
+            Some(_) => &self.lookups.hit,
+            None => &self.lookups.miss,
+        };
+        count.increment(1);
+        found
+    }
+
+    fn find(&self, id: ArtifactId, stamp: Stamp) -> Option<Arc<Entry>> {
         let state = self.state();
         let entry = state
             .entries

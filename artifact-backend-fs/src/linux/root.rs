@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use artifact_backend::metrics::SyncMetrics;
 use artifact_backend::{
     ArtifactId, Error, ErrorKind, Operation, Ownership, OwnershipError, Result,
 };
@@ -30,6 +31,7 @@ pub(crate) struct Root {
     file_system: FileSystem,
     unnamed_files: bool,
     failed_syncs: FailedSyncs,
+    metrics: SyncMetrics,
     durable_sizes: [AtomicU64; layout::FAN_OUT as usize],
     device: u64,
 }
@@ -96,6 +98,7 @@ impl Root {
             migrating: AtomicBool::new(version != Some(Version::FanOut)),
             unnamed_files,
             failed_syncs: FailedSyncs::default(),
+            metrics: SyncMetrics::new("fs"),
             durable_sizes: Default::default(),
             device: stat.st_dev,
         })
@@ -157,10 +160,16 @@ impl Root {
         blocks: Blocks,
         call: impl FnOnce() -> sys::SysResult<T>,
     ) -> sys::SysResult<T> {
-        let result = self.failed_syncs.track(kind, blocks, call);
+        let track = || self.failed_syncs.track(kind, blocks, call);
+        let result = if kind.is_sync() {
+            self.metrics.time(track)
+        } else {
+            track()
+        };
         if let Err(errno) = result
             && kind.loses_writes(&errno)
         {
+            self.metrics.count_failure();
             failure_record::create(self.folder.as_fd(), errno);
         }
         result
@@ -207,6 +216,7 @@ impl Root {
             self.failed_syncs.wait_for_results(overlap);
             if self.file_system.has_new_errors() {
                 self.failed_syncs.set_failed();
+                self.metrics.count_failure();
                 failure_record::create(self.folder.as_fd(), Errno::IO);
             }
         }
@@ -221,7 +231,10 @@ impl Root {
     ) -> Result<()> {
         match failure_record::exists(self.folder.as_fd()) {
             Ok(false) => {}
-            Ok(true) => self.failed_syncs.set_failed(),
+            Ok(true) => {
+                self.failed_syncs.set_failed();
+                self.metrics.refuse_writes();
+            }
             Err(errno) => {
                 let action = "look for the file failed-sync";
                 return Err(failed(operation, id, action, errno));

@@ -31,7 +31,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) async fn open(path: PathBuf, config: FsConfig) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let writes = Pool::new(config.max_concurrent_writes);
+        let writes = Pool::new("writes", config.max_concurrent_writes);
         let root = writes
             .run(Operation::Open, move || {
                 Root::open(&path, !config.named_staging, config.link_count_sync)
@@ -42,8 +42,8 @@ impl Shared {
             root: Arc::new(root),
             moving: Mutex::new(()),
             writes,
-            reads: Pool::new(config.max_concurrent_reads),
-            copies: Pool::new(cores.max(2)),
+            reads: Pool::new("reads", config.max_concurrent_reads),
+            copies: Pool::new("copies", cores.max(2)),
             buffers: Buffers::new(config.idle_buffer_bytes),
             inline_read_bytes: config.inline_read_bytes,
         })

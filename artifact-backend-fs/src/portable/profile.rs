@@ -35,13 +35,13 @@ pub(crate) struct PortableProfile {
 
 impl PortableProfile {
     pub(crate) async fn open(root: PathBuf, config: FsConfig) -> Result<Self> {
-        let writes = Pool::new(config.max_concurrent_writes);
+        let writes = Pool::new("writes", config.max_concurrent_writes);
         let root = writes
             .run(Operation::Open, move || Root::open(&root))
             .await?;
         let shared = Shared {
             root: Arc::new(root),
-            reads: Pool::new(config.max_concurrent_reads),
+            reads: Pool::new("reads", config.max_concurrent_reads),
             buffers: Buffers::new(config.idle_buffer_bytes),
             writes,
         };

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use artifact_backend::metrics::SyncMetrics;
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 
 use super::error::failed;
@@ -22,6 +23,7 @@ pub(super) struct Root {
     /// The root, the folder of blobs and the staging folder, on Unix.
     identities: [Option<Identity>; 3],
     failed_syncs: FailedSyncs,
+    metrics: SyncMetrics,
 }
 
 impl Root {
@@ -71,6 +73,7 @@ impl Root {
             staging,
             identities,
             failed_syncs: FailedSyncs::default(),
+            metrics: SyncMetrics::new("fs"),
         })
     }
 
@@ -157,10 +160,16 @@ impl Root {
         } else {
             Blocks::None
         };
-        let result = self.failed_syncs.track(kind, blocks, call);
+        let track = || self.failed_syncs.track(kind, blocks, call);
+        let result = if kind.is_sync() {
+            self.metrics.time(track)
+        } else {
+            track()
+        };
         if let Err(error) = &result
             && kind.loses_writes(error)
         {
+            self.metrics.count_failure();
             failure_record::create(&self.folder, error);
         }
         result
@@ -188,7 +197,10 @@ impl Root {
     ) -> Result<()> {
         match failure_record::exists(&self.folder) {
             Ok(false) => {}
-            Ok(true) => self.failed_syncs.set_failed(),
+            Ok(true) => {
+                self.failed_syncs.set_failed();
+                self.metrics.refuse_writes();
+            }
             Err(error) => {
                 let action = "look for the file failed-sync";
                 return Err(failed(operation, id, action, error));

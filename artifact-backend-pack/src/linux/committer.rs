@@ -81,7 +81,7 @@ impl Committer {
                 open.log.not_written();
                 return Err(CommitError::NotWritten(errno));
             }
-            written => written.and_then(|()| open.sync()),
+            written => written.and_then(|()| root.time_sync(|| open.sync())),
         };
         if let Err(errno) = written {
             return Err(stop(root, open, errno));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use artifact_backend::metrics::PoolMetrics;
 use artifact_backend::{Error, ErrorKind, Operation, Result, blocking, is_background};
 use tokio::sync::Semaphore;
 
@@ -13,13 +14,17 @@ pub(crate) struct Pool {
     permits: Arc<Semaphore>,
     /// For the [background lane](artifact_backend::background()), so that it takes no permit from a request.
     background: Arc<Semaphore>,
+    /// Of the requests, without the background lane.
+    metrics: PoolMetrics,
 }
 
 impl Pool {
     pub(crate) fn new(limit: usize) -> Self {
+        let permits = limit.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            permits: Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(permits)),
             background: Arc::new(Semaphore::new(BACKGROUND)),
+            metrics: PoolMetrics::new("pack", "reads", permits),
         }
     }
 
@@ -31,16 +36,21 @@ impl Pool {
         operation: Operation,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permits = if is_background() {
-            &self.background
+        const OPEN: &str = "the semaphore is never closed";
+        let (permit, in_use) = if is_background() {
+            let permit = Arc::clone(&self.background).acquire_owned().await;
+            (permit.expect(OPEN), None)
+        } else if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            (permit, Some(self.metrics.in_use()))
         } else {
-            &self.permits
+            let waiting = self.metrics.waiting();
+            let permit = Arc::clone(&self.permits).acquire_owned().await;
+            drop(waiting);
+            (permit.expect(OPEN), Some(self.metrics.in_use()))
         };
-        let permit = Arc::clone(permits).acquire_owned().await;
-        let permit = permit.expect("the semaphore is never closed");
         let running = blocking::run(move || {
             let result = work();
-            drop(permit);
+            drop((permit, in_use));
             result
         });
         running.await.map_err(|closed| {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use artifact_backend::metrics::SyncMetrics;
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Ownership, Result};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -52,6 +53,7 @@ pub(crate) struct Root {
     segments: File,
     large: File,
     in_doubt: AtomicBool,
+    metrics: SyncMetrics,
     /// The number of the last segment that has or had a frame. Zero before the first frame.
     head: AtomicU32,
 }
@@ -114,6 +116,7 @@ impl LockedRoot {
             large,
             folder: self.folder,
             in_doubt: AtomicBool::new(false),
+            metrics: SyncMetrics::new("pack"),
             head: AtomicU32::new(0),
         };
         if self.is_new {
@@ -197,7 +200,13 @@ impl Root {
 
     /// Syncs a file or folder. Records a failure, after which nothing is acknowledged.
     pub(crate) fn sync(&self, file: impl AsFd) -> SysResult<()> {
-        sys::fsync(file).inspect_err(|errno| self.record_failed_sync(*errno, None))
+        let synced = self.time_sync(|| sys::fsync(file));
+        synced.inspect_err(|errno| self.record_failed_sync(*errno, None))
+    }
+
+    /// Makes a system call that syncs, and records how long it takes.
+    pub(crate) fn time_sync<T>(&self, sync: impl FnOnce() -> T) -> T {
+        self.metrics.time(sync)
     }
 
     /// Returns the number of the last segment that may have frames. It must be there: no compaction removes it.
@@ -240,6 +249,7 @@ impl Root {
     /// they are synced before the text is written.
     pub(crate) fn record_failed_sync(&self, cause: Errno, cut: Option<(u32, u32)>) {
         self.in_doubt.store(true, Ordering::Release);
+        self.metrics.count_failure();
         let new = OFlags::CREATE | OFlags::WRONLY;
         let cut = cut.map_or(Ok(()), |(segment, end)| {
             sys::open_file(self.segments(), &cut_name(segment, end), new)?;
@@ -269,6 +279,7 @@ impl Root {
     pub(crate) fn is_in_doubt(&self) -> SysResult<bool> {
         if !self.in_doubt.load(Ordering::Acquire) && sys::exists(self.large.as_fd(), FAILED_SYNC)? {
             self.in_doubt.store(true, Ordering::Release);
+            self.metrics.refuse_writes();
         }
         Ok(self.in_doubt.load(Ordering::Acquire))
     }

@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::admin_token::Accepted;
 use super::plan::{ServePlan, StorePlan};
-use super::{bucket, halves, placement, service_manager};
+use super::{bucket, halves, metrics, placement, service_manager};
 use crate::failure::{setup, setup_from};
 use crate::files;
 
@@ -78,6 +78,11 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     let opened = settings.backend.open_with(bucket::options(settings)).await;
     let backend =
         opened.map_err(|error| setup_from(error, format!("{backend_name} cannot be used")))?;
+    let backend = if settings.metrics_listen.is_some() {
+        metrics::with_metrics(&settings.backend, &backend)
+    } else {
+        backend
+    };
     bucket::probe(&backend, settings, &backend_name).await?;
     let database = if let Some(database) = existing {
         database

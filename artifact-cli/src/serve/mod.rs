@@ -17,6 +17,7 @@ mod json_log;
 mod log_filter;
 mod log_value;
 pub(crate) mod logging;
+mod metrics;
 pub(crate) mod placement;
 pub(crate) mod plan;
 mod ready;
@@ -47,6 +48,7 @@ pub(crate) use self::check::check;
 use self::data_dir::Opened;
 use self::hooks::ProblemHooks;
 pub(crate) use self::logging::lost_lines;
+use self::metrics::{MetricsListener, Samples};
 use self::plan::ServePlan;
 use self::reload::Reload;
 pub(crate) use self::service_manager::InheritedSockets;
@@ -72,6 +74,7 @@ pub(crate) async fn run(
     let tls = plan.open_tls()?;
     let listener = bind(settings, sources, sockets)?;
     let address = listener.address(tls.is_some())?;
+    let metrics = MetricsListener::bind(settings, sources)?;
     let log = logging::init(&settings.log, settings.log_format, no_color);
     let server_config = server_config(settings)?;
     let mut signals = Signals::new()?;
@@ -127,12 +130,23 @@ pub(crate) async fn run(
 
     service_manager::ready(&address).await;
 
-    let mut server = Server::new(service, server_config);
+    let mut server = Server::new(service, server_config).with_metrics();
     let hooks = ProblemHooks::new(config).with_client(settings.audit.audit_log_client);
     server = server.with_hooks(hooks);
     let mut tasks = JoinSet::new();
     if let Some(tls) = &tls {
         server = server.with_tls(tls.clone());
+    }
+    if let Some(metrics) = metrics {
+        let database = &opened.database;
+        let samples = Samples::new(
+            &plan,
+            database,
+            server.handle(),
+            audit.as_ref(),
+            tls.as_ref(),
+        );
+        metrics.serve(&plan, samples, tls.clone(), &mut tasks)?;
     }
     tasks.spawn(async move { match service_manager::feed_watchdog().await {} });
     let reload = Reload::new(tls, admin, log, opened.shared.clone(), address);
@@ -144,6 +158,18 @@ pub(crate) async fn run(
     let outcome = server.serve(listener).await;
     drop(tasks);
     drop(watch);
+    close(opened, audit).await;
+    match outcome {
+        ServeOutcome::Drained => Ok(()),
+        ServeOutcome::Aborted { connections } => Err(anyhow!(
+            "{connections} connections were aborted with requests in flight; a longer --drain-timeout \
+             gives them more time"
+        )),
+    }
+}
+
+/// Closes everything after the last request.
+async fn close(opened: Opened, audit: Option<AuditLog>) {
     audit::close(audit).await;
     if let Err(error) = opened.database.close().await {
         tracing::warn!(
@@ -162,13 +188,6 @@ pub(crate) async fn run(
     }
     // Releases the lock.
     drop(opened);
-    match outcome {
-        ServeOutcome::Drained => Ok(()),
-        ServeOutcome::Aborted { connections } => Err(anyhow!(
-            "{connections} connections were aborted with requests in flight; a longer --drain-timeout \
-             gives them more time"
-        )),
-    }
 }
 
 fn warn_about_plain_http(has_tls: bool, address: &Address) {

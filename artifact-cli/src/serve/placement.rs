@@ -6,8 +6,8 @@ use anyhow::Result;
 use artifact_backend::{ArtifactInventory, Error, ErrorKind, Operation, async_trait};
 use artifact_store::{Backend, BackendOptions, BackendUrl, Database, OpenBackend, PlacedBackend};
 
-use super::bucket;
 use super::plan::StorePlan;
+use super::{bucket, metrics};
 use crate::failure::{setup, setup_from};
 
 /// Returns the text that names a backend in the database.
@@ -38,7 +38,10 @@ pub(crate) async fn follow(
     backend: &Backend,
 ) -> Result<PlacedBackend> {
     let record = Arc::clone(&database.placement);
-    let opener = Arc::new(SettingsOpener(bucket::options(plan.settings)));
+    let opener = Arc::new(SettingsOpener {
+        options: bucket::options(plan.settings),
+        is_measured: plan.settings.metrics_listen.is_some(),
+    });
     let url = name(&plan.settings.backend);
     let placed = PlacedBackend::open(record, opener, &url, backend.inventory()).await;
     placed.map_err(|error| cannot_place(plan, error))
@@ -59,7 +62,11 @@ fn cannot_place(plan: &StorePlan<'_>, error: artifact_store::Error) -> anyhow::E
 
 /// Opens the other backend of a migration with the settings of this process.
 #[derive(Debug)]
-struct SettingsOpener(BackendOptions);
+struct SettingsOpener {
+    options: BackendOptions,
+    /// Whether its calls are in the metrics.
+    is_measured: bool,
+}
 
 #[async_trait]
 impl OpenBackend for SettingsOpener {
@@ -69,6 +76,12 @@ impl OpenBackend for SettingsOpener {
             let error = Error::new(ErrorKind::Misconfigured, Operation::Open);
             return Err(error.with_detail("the folder does not exist on this machine"));
         }
-        Ok(url.open_with(self.0.clone()).await?.inventory())
+        let backend = url.open_with(self.options.clone()).await?;
+        let backend = if self.is_measured {
+            metrics::with_metrics(&url, &backend)
+        } else {
+            backend
+        };
+        Ok(backend.inventory())
     }
 }

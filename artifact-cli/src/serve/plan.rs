@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact_backend::{Ownership, OwnershipError};
+use artifact_http::{AdminToken, Secret};
 use artifact_server::Tls;
 use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
@@ -56,6 +57,8 @@ pub(crate) struct ServePlan<'s> {
     pub(crate) store: StorePlan<'s>,
     pub(crate) token: TokenSource<'s>,
     pub(crate) ready_fd: Option<File>,
+    /// What programs must send to read the metrics.
+    pub(crate) metrics_token: Option<Secret>,
 }
 
 impl<'s> ServePlan<'s> {
@@ -66,6 +69,7 @@ impl<'s> ServePlan<'s> {
             store: StorePlan::new(settings, sources)?,
             token: TokenSource::find(settings, sources)?,
             ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
+            metrics_token: metrics_token(settings, sources)?,
         };
         if settings.backend.is_memory() && plan.store.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
@@ -146,6 +150,24 @@ impl<'s> ServePlan<'s> {
             setup_from(error, sentence)
         })
     }
+}
+
+/// Reads the token of the metrics, if the settings name its file.
+fn metrics_token(settings: &ServeSettings, sources: &Sources) -> Result<Option<Secret>> {
+    let Some(path) = &settings.metrics_token_file else {
+        return Ok(None);
+    };
+    let (name, shown) = (sources.name("metrics_token_file"), path.display());
+    let token = files::read_secret(path)?.ok_or_else(|| {
+        setup(format!(
+            "there is no file {shown}; put a token of at least {} characters into it, or leave {name} out",
+            AdminToken::MIN_LEN
+        ))
+    })?;
+    let token = token.expose_secret();
+    AdminToken::digest(token)
+        .map_err(|error| setup(format!("the token in {shown} {}", error.reason())))?;
+    Ok(Some(Secret::new(token)))
 }
 
 /// Returns the database with its password, if there is one. A database without passwords ignores it.

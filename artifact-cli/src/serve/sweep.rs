@@ -4,10 +4,27 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use artifact_backend::metrics::{Metric, describe};
 use artifact_backend::{Result, SweepReport, random};
 
 /// The minimum age of a crashed deposit's leftovers that are removed.
 const LEFTOVER_AGE: Duration = Duration::from_hours(24);
+
+pub(super) const RUNS: Metric = Metric::counter(
+    "artifact_sweep_runs_total",
+    &["outcome"],
+    "Sweeps of the backend, which remove what crashed deposits left",
+);
+pub(super) const REMOVED: Metric = Metric::counter(
+    "artifact_sweep_removed_total",
+    &[],
+    "Leftovers of crashed deposits that were removed",
+);
+pub(super) const FREED: Metric = Metric::counter(
+    "artifact_sweep_freed_bytes_total",
+    &[],
+    "Bytes of the leftovers of crashed deposits that were removed",
+);
 
 /// Calls `sweep` now and then about once per interval, until the future is dropped.
 ///
@@ -18,6 +35,11 @@ pub(crate) async fn run<F>(interval: Duration, mut sweep: impl FnMut(Duration) -
 where
     F: Future<Output = Result<SweepReport>>,
 {
+    describe(&[RUNS, REMOVED, FREED]);
+    // The counters begin with 0.
+    for outcome in ["ok", "failed"] {
+        let _ = RUNS.register_counter(&[outcome]);
+    }
     let mut total = Total::default();
     loop {
         total.record(sweep(LEFTOVER_AGE).await, interval);
@@ -39,6 +61,9 @@ impl Total {
         match outcome {
             Ok(report) => {
                 self.removed += report.removed;
+                RUNS.register_counter(&["ok"]).increment(1);
+                REMOVED.register_counter(&[]).increment(report.removed);
+                FREED.register_counter(&[]).increment(report.removed_bytes);
                 // A line per interval without any news would hide the others.
                 if report.removed > 0 || self.sweeps == 1 {
                     tracing::info!(
@@ -54,6 +79,7 @@ impl Total {
             }
             Err(error) => {
                 self.failures += 1;
+                RUNS.register_counter(&["failed"]).increment(1);
                 tracing::warn!(
                     error = &error as &dyn StdError,
                     total_failures = self.failures,

@@ -6,8 +6,9 @@ use super::ServeSettings;
 use super::definition::{Definition as _, definitions};
 
 /// The first setting of each group, in the order of the settings, and its heading.
-const GROUPS: [(&str, &str); 11] = [
+const GROUPS: [(&str, &str); 12] = [
     ("listen", "Address"),
+    ("metrics_listen", "Metrics"),
     ("data_dir", "Storage"),
     ("bucket_endpoint", "Bucket"),
     ("database", "Database"),

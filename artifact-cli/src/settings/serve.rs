@@ -64,6 +64,20 @@ pub(crate) struct ServeSettings {
     #[arg(default_value = "yes", value_parser = yes_or_no, action = ArgAction::Set)]
     pub(crate) ui: bool,
 
+    /// Address at which `/metrics` has the metrics of the server in the text format of Prometheus; or `unix:PATH`. Addresses that
+    /// other machines can reach need --metrics-token-file. No metrics if not set
+    #[arg(
+        long,
+        env = "ARTIFACT_METRICS_LISTEN",
+        value_name = "HOST:PORT|unix:PATH"
+    )]
+    pub(crate) metrics_listen: Option<ListenAddress>,
+
+    /// File with a token of at least 16 characters that programs must send as a bearer token to read the metrics, with the same owner
+    /// and mode as --admin-token-file
+    #[arg(long, env = "ARTIFACT_METRICS_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) metrics_token_file: Option<PathBuf>,
+
     /// Folder of this server alone, created with mode 0700. It must belong to root or to the user of the
     /// server. It holds the lock file, and everything that other settings do not place elsewhere
     #[arg(long, env = "ARTIFACT_DATA_DIR", value_name = "FOLDER")]

@@ -56,6 +56,11 @@ impl ServeSettings {
         self.admin_token(sources)?;
         self.database_password(sources)?;
         self.rate_of_requests()?;
+        if self.metrics_token_file.is_some() && self.metrics_listen.is_none() {
+            return Err(setup(
+                "--metrics-token-file is set and --metrics-listen is not; give both",
+            ));
+        }
         Ok(())
     }
 

@@ -42,6 +42,7 @@ mod maintained;
 mod management;
 mod many;
 mod memory;
+mod metrics;
 mod migrate;
 mod ownership;
 mod pause;

@@ -200,6 +200,32 @@ impl Problem {
         self
     }
 
+    /// The reasons of problems that the vocabulary has no name for.
+    pub(crate) const REASONS: [(StatusCode, &str); 13] = [
+        (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+        (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
+        (StatusCode::CONFLICT, "conflict"),
+        (StatusCode::LENGTH_REQUIRED, "length-required"),
+        (StatusCode::PRECONDITION_FAILED, "precondition-failed"),
+        (StatusCode::URI_TOO_LONG, "uri-too-long"),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+        (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable"),
+        (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "internal-error"),
+        (StatusCode::NOT_IMPLEMENTED, "not-implemented"),
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        (StatusCode::INSUFFICIENT_STORAGE, "out-of-space"),
+    ];
+
+    /// Returns the name of the type, or that of the status.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        self.name().or_else(|| {
+            let mut reasons = Self::REASONS.iter();
+            let found = reasons.find(|(status, _)| *status == self.status);
+            found.map(|(_, name)| *name)
+        })
+    }
+
     /// Returns the name of the type, if the vocabulary has one.
     pub(crate) fn name(&self) -> Option<&'static str> {
         self.kind.map(ProblemType::name)

@@ -83,10 +83,10 @@ impl Recorded {
 
     /// Takes every value that is not zero, except of the histogram.
     fn take(&self) -> Vec<String> {
-        let values = std::mem::take(&mut *self.values.lock().unwrap());
+        let values = self.values.lock().unwrap();
         values
-            .into_iter()
-            .map(|(name, value)| (name, value.0.load(Ordering::SeqCst)))
+            .iter()
+            .map(|(name, value)| (name, value.0.swap(0, Ordering::SeqCst)))
             .filter(|(name, value)| *value != 0 && !name.contains("_seconds"))
             .map(|(name, value)| format!("{} {value}", name.replace("artifact_backend_", "")))
             .collect()

@@ -166,7 +166,7 @@ impl<S> GuardedStream<S> {
 
     fn encode(&self, rejection: Rejection) -> Bytes {
         tracing::debug!(peer = %self.peer, ?rejection, "rejected an incomplete request");
-        rejection::encode(self.server.hooks.reject(rejection, None))
+        rejection::encode(self.server.reject(rejection, None))
     }
 
     /// Returns the rejection to send if `bytes` are an error response that hyper itself wrote.

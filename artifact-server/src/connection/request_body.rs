@@ -10,17 +10,30 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use metrics::Counter;
 
 use super::body_rest::{BodyRest, UnreadBody};
 use super::min_throughput::MinThroughput;
 
 /// What the request log says about a body.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BodyProgress {
     /// The bytes that the service has received.
     pub(super) bytes: AtomicU64,
     /// Whether the client disconnected before the end of the body.
     pub(super) is_cut: AtomicBool,
+    received: Counter,
+}
+
+impl BodyProgress {
+    /// `received` also counts the bytes.
+    pub(super) fn new(received: Counter) -> Self {
+        Self {
+            bytes: AtomicU64::new(0),
+            is_cut: AtomicBool::new(false),
+            received,
+        }
+    }
 }
 
 /// The body of a request, as the service receives it.
@@ -86,6 +99,7 @@ impl Body for RequestBody {
                 this.throughput.record_bytes(length);
                 let bytes = &this.progress.bytes;
                 bytes.fetch_add(length as u64, Ordering::Relaxed);
+                this.progress.received.increment(length as u64);
                 if body.is_end_stream() {
                     this.record_end(true);
                 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use artifact_backend::metrics::Level;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response};
 use tokio::time::Instant;
@@ -10,8 +11,10 @@ use tracing::Span;
 
 use super::request_body::BodyProgress;
 use super::request_id::RequestId;
+use super::server_state::ServerState;
 use crate::hooks::{Hooks, RequestLabels};
 use crate::listener::Peer;
+use crate::metrics::Outcome;
 
 /// Collects the fields of the line and logs it on drop.
 ///
@@ -30,14 +33,22 @@ pub(super) struct RequestRecord {
     content_length: Option<u64>,
     ended: bool,
     began: Instant,
+    server: Arc<ServerState>,
+    _in_progress: Level,
 }
 
 impl RequestRecord {
-    pub(super) fn new(id: RequestId, method: &Method, peer: Peer) -> Self {
+    pub(super) fn new(
+        id: RequestId,
+        method: &Method,
+        peer: Peer,
+        server: Arc<ServerState>,
+    ) -> Self {
+        let received = server.metrics.received.clone();
         Self {
             span: tracing::error_span!("request", %id),
             id,
-            body: Arc::default(),
+            body: Arc::new(BodyProgress::new(received)),
             bytes_out: 0,
             peer,
             method: method_name(method),
@@ -46,6 +57,8 @@ impl RequestRecord {
             content_length: None,
             ended: false,
             began: Instant::now(),
+            _in_progress: server.metrics.request(),
+            server,
         }
     }
 
@@ -62,6 +75,12 @@ impl RequestRecord {
             .and_then(|value| value.to_str().ok()?.parse().ok());
     }
 
+    /// Counts bytes of the response body.
+    pub(super) fn count_sent(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+        self.server.metrics.sent.increment(bytes as u64);
+    }
+
     /// Records whether the response body says that it has ended.
     pub(super) fn record_end(&mut self, ended: bool) {
         self.ended |= ended;
@@ -74,11 +93,11 @@ impl RequestRecord {
 
     /// Returns `answered`; `cut` if the response did not reach its end; or `gone` if the client
     /// disconnected before there was a response, or before the end of its request.
-    fn outcome(&self) -> &'static str {
+    fn outcome(&self) -> Outcome {
         match self.status {
-            None => "gone",
-            Some(_) if self.ended || self.is_complete() => "answered",
-            Some(_) => "cut",
+            None => Outcome::Gone,
+            Some(_) if self.ended || self.is_complete() => Outcome::Answered,
+            Some(_) => Outcome::Cut,
         }
     }
 }
@@ -102,6 +121,7 @@ fn method_name(method: &Method) -> &'static str {
 impl Drop for RequestRecord {
     fn drop(&mut self) {
         let duration = self.began.elapsed();
+        self.server.metrics.count_request(self.outcome());
         // The level of an event is a constant, so there are two of them.
         macro_rules! log {
             ($level:ident) => {
@@ -118,7 +138,7 @@ impl Drop for RequestRecord {
                     bytes_in = self.body.bytes.load(Ordering::Relaxed),
                     bytes_out = self.bytes_out,
                     duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-                    outcome = self.outcome(),
+                    outcome = self.outcome().as_str(),
                 )
             };
         }

@@ -102,7 +102,7 @@ where
     /// Returns the next piece of `rest` as a frame.
     fn next_piece(&mut self) -> Frame<BodyBytes> {
         let piece = self.rest.split_to(self.rest.len().min(self.max_piece));
-        self.record.bytes_out += piece.len() as u64;
+        self.record.count_sent(piece.len());
         self.record.record_end(self.is_end_stream());
         if self.progress.is_none() && !self.record.is_complete() {
             self.progress = Some(SendProgress::new(&self.config));

@@ -100,7 +100,7 @@ where
         let server = self.server;
         let id = RequestId::from_headers(request.headers());
         let peer = self.peer.ip();
-        let mut record = RequestRecord::new(id, request.method(), self.peer);
+        let mut record = RequestRecord::new(id, request.method(), self.peer, Arc::clone(&server));
         let multiplexed = request.version() == Version::HTTP_2;
 
         let progress = Arc::clone(&record.body);
@@ -118,7 +118,7 @@ where
         let target = RequestTarget::of(&request);
         let reject = |rejection| {
             let request = target.into_request();
-            let mut response = server.hooks.reject(rejection, Some(&request));
+            let mut response = server.reject(rejection, Some(&request));
             rejection::complete(&mut response);
             response.map(|body| Either::Right(Full::new(body)))
         };

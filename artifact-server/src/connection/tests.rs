@@ -79,6 +79,7 @@ where
     let state = Arc::new(ServerState {
         config,
         hooks: Arc::new(DefaultHooks),
+        metrics: crate::metrics::ServerMetrics::none(),
     });
     let task = tokio::spawn(super::serve(
         Box::new(server),

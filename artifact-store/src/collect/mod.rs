@@ -14,9 +14,11 @@ mod uploads;
 use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, ArtifactInventory, background};
+use tokio::time::Instant;
 
 use crate::catalog::CatalogInventory;
 use crate::error::{Error, Operation, Result};
+use crate::metrics::CollectMetrics;
 use crate::pace::Pace;
 use crate::sharing::SharingRecord;
 
@@ -88,6 +90,7 @@ impl Collector {
         backend: Arc<dyn ArtifactInventory>,
         options: CollectOptions,
     ) -> Self {
+        CollectMetrics::register();
         Self {
             catalog,
             backend,
@@ -109,7 +112,12 @@ impl Collector {
     /// What fails is in the report, and an alarm is also in the log. A dropped future stops the collection; see
     /// [`Collector`] for what that leaves.
     pub async fn run(&self, observe: impl FnMut(CollectEvent) + Send) -> CollectReport {
-        background(self.collect(observe)).await
+        let began = Instant::now();
+        let report = background(self.collect(observe)).await;
+        if !self.options.dry_run {
+            CollectMetrics::record(&report, began.elapsed(), &*self.options.clock);
+        }
+        report
     }
 
     async fn collect(&self, observe: impl FnMut(CollectEvent) + Send) -> CollectReport {

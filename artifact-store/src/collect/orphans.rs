@@ -45,9 +45,10 @@ impl<F: FnMut(CollectEvent) + Send> Run<'_, F> {
         let (now, grace) = (options.clock.now(), options.grace_period);
         let mut orphans = Vec::new();
         let mut found = |surveyed| match surveyed {
-            Surveyed::Blob(BlobStat { id, .. }) => {
+            Surveyed::Blob(BlobStat { id, size, .. }) => {
                 listed.insert(id);
                 report.blobs += 1;
+                report.blob_bytes += size;
                 if report.blobs.is_multiple_of(MAX_PAGE as u64) {
                     let blobs = report.blobs;
                     observe(CollectEvent::Listed { blobs });

@@ -98,6 +98,8 @@ pub struct CollectReport {
     pub held: u64,
     /// The blobs that were listed, without the damaged ones.
     pub blobs: u64,
+    /// The bytes of these blobs.
+    pub blob_bytes: u64,
     /// The blobs without a row that were deleted.
     pub orphans: u64,
     /// The bytes of these orphans.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::{MemoryDatabase, PortableDatabase};
 use crate::error::Result;
+use crate::metrics::PoolStatus;
 
 /// A database that can be closed; [`Database`](crate::Database) is its only caller.
 #[async_trait]
@@ -18,6 +19,11 @@ pub trait CloseDatabase: Debug + Send + Sync + 'static {
     ///
     /// If a file or connection cannot be closed properly.
     async fn close(&self) -> Result<()>;
+
+    /// Returns the status of its pools of connections. The default is that it has no pools.
+    fn pools(&self) -> Vec<PoolStatus> {
+        Vec::new()
+    }
 
     /// Returns the same database for copies of it, if it supports them. The default is that it does not.
     fn portable(self: Arc<Self>) -> Option<Arc<dyn PortableDatabase>> {
@@ -43,6 +49,10 @@ impl CloseDatabase for super::SqliteDatabase {
         Self::close(self).await
     }
 
+    fn pools(&self) -> Vec<PoolStatus> {
+        self.pool_statuses()
+    }
+
     fn portable(self: Arc<Self>) -> Option<Arc<dyn PortableDatabase>> {
         Some(self)
     }
@@ -54,6 +64,10 @@ impl CloseDatabase for super::PostgresDatabase {
     async fn close(&self) -> Result<()> {
         Self::close(self).await;
         Ok(())
+    }
+
+    fn pools(&self) -> Vec<PoolStatus> {
+        self.pool_statuses()
     }
 
     fn portable(self: Arc<Self>) -> Option<Arc<dyn PortableDatabase>> {

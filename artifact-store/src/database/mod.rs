@@ -22,6 +22,7 @@ use crate::catalog::{Catalog, CatalogInventory};
 use crate::collections::CollectionCatalog;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::IdentityStore;
+use crate::metrics::{PoolStatus, record_pools};
 use crate::placement::PlacementRecord;
 use crate::sharing::SharingRecord;
 use crate::store_id::StoreIdRecord;
@@ -108,6 +109,17 @@ impl Database {
             Error::new(ErrorKind::Unsupported, Operation::Dump)
                 .with_detail("this kind of database cannot be copied")
         })
+    }
+
+    /// Returns the status of the pools of connections. A database in memory has none. Takes no connection.
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        self.closer.pools()
+    }
+
+    /// Records the status of the pools in the [metrics](crate::METRICS). Call it before the metrics are read: connections come and
+    /// go without a call of this.
+    pub fn record_metrics(&self) {
+        record_pools(&self.pools());
     }
 
     /// Finishes the calls that were made before, and closes the files and connections. Every later call on

@@ -10,8 +10,9 @@ use tokio::time::sleep;
 
 use super::{ScrubEvent, ScrubFinding, ScrubReport, Scrubber};
 use crate::alone::AloneTask;
-use crate::catalog::{CatalogInventory, ScrubRecord};
+use crate::catalog::{CatalogInventory, RowPosition, ScrubRecord};
 use crate::error::{Error, Result};
+use crate::metrics::ScrubMetrics;
 
 const TASK: AloneTask = AloneTask {
     lease: "scrub",
@@ -87,7 +88,11 @@ impl Scrubber {
         observe: impl FnMut(ScrubEvent) + Send,
     ) -> Result<ScrubTurn> {
         // Without the lease, so that waiting writes nothing.
-        if let Err(left) = due(self.catalog.last_scrub().await?, interval) {
+        let last = self.catalog.last_scrub().await?;
+        if let Some(last) = &last {
+            ScrubMetrics::record(last, &*self.options.clock);
+        }
+        if let Err(left) = due(last, interval) {
             return Ok(ScrubTurn::NotDue(left));
         }
         let work = self.scrub_if_due(interval, observe);
@@ -106,6 +111,9 @@ impl Scrubber {
             Err(left) => return Ok(ScrubTurn::NotDue(left)),
         };
         self.catalog.record_scrub(&start).await?;
+        if start.reached == RowPosition::START {
+            ScrubMetrics::record(&start, &*self.options.clock);
+        }
         let checkpoint = Mutex::new(start);
         let mut alarms = Alarms::default();
         let observe = |event| {

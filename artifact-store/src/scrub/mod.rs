@@ -13,6 +13,7 @@ use self::blob::Checked;
 use crate::blob_survey::{Removed, Surveyed, survey};
 use crate::catalog::{CatalogInventory, RowFilter, RowPosition, ScrubRecord};
 use crate::error::Result;
+use crate::metrics::ScrubMetrics;
 use crate::pace::Pace;
 pub use due::ScrubTurn;
 pub use options::ScrubOptions;
@@ -59,6 +60,7 @@ impl Scrubber {
         backend: Arc<dyn ArtifactInventory>,
         options: ScrubOptions,
     ) -> Self {
+        ScrubMetrics::register();
         Self {
             catalog,
             backend,
@@ -107,6 +109,7 @@ impl Scrubber {
         });
         let outcome = outcome.await;
         run.report.unfinished = outcome.err();
+        ScrubMetrics::record_end(&run.report);
         run.report
     }
 }
@@ -193,6 +196,7 @@ impl<F: FnMut(ScrubEvent) + Send> Run<'_, F> {
     }
 
     fn found(&mut self, finding: ScrubFinding) {
+        ScrubMetrics::count_damage();
         (self.observe)(ScrubEvent::Found(finding));
     }
 

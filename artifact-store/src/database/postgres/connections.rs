@@ -17,6 +17,7 @@ use super::manager::Manager;
 use super::target::CONNECT_TIMEOUT;
 use crate::database::rejected::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::metrics::{PoolStatus, count_database_retry};
 
 /// How long a caller waits for a connection while others use all of them.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -193,6 +194,13 @@ impl Connections {
         }
     }
 
+    /// Returns the status of this pool, under a name.
+    pub(super) fn status(&self, name: &'static str) -> PoolStatus {
+        let found = self.pool.status();
+        let in_use = found.size.saturating_sub(found.available);
+        PoolStatus::new(name, found.max_size, in_use, found.available, found.waiting)
+    }
+
     /// Closes the idle connections at once, and the others after their use.
     pub(super) fn close(&self) {
         self.pool.close();
@@ -238,6 +246,7 @@ impl Retries {
             return Err(failure);
         };
         let pause = pause.min(left);
+        count_database_retry();
         tracing::debug!(?failure, "retrying the database");
         sleep(pause).await;
         Ok(())

@@ -19,6 +19,7 @@ use super::error::Failure;
 use super::transaction::read_all;
 use crate::credential_cache::{CredentialCaches, Rights, RightsVersion};
 use crate::database::sql::{Columns, Param, Record, VersionedRecord};
+use crate::metrics::PoolStatus;
 use crate::quota::UnlimitedCache;
 use crate::time::Moment;
 
@@ -63,6 +64,11 @@ impl Leases {
             caches: CredentialCaches::default(),
             unlimited: UnlimitedCache::default(),
         }
+    }
+
+    /// Returns the status of the connections, under a name.
+    pub(super) fn pool(&self, name: &'static str) -> PoolStatus {
+        self.connections.status(name)
     }
 
     /// Reads a record that is cached with the version of the rights, such as a credential. The same round trip renews the lease

@@ -54,6 +54,7 @@ use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, V
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::metrics::{PoolStatus, register_database_retries};
 
 pub(super) use self::inspect::inspect;
 pub use self::options::PostgresOptions;
@@ -204,6 +205,7 @@ impl PostgresDatabase {
         name: &(dyn Display + Send + Sync),
         lanes: Lanes,
     ) -> Result<Self> {
+        register_database_retries();
         let connections = Connections::new(manager.clone(), lanes.queries)?;
         let mut first = connections.get_with_retries().await.map_err(|failure| {
             if failure.is_read_only() {
@@ -230,6 +232,17 @@ impl PostgresDatabase {
             background,
             settled: Settled::default(),
         })
+    }
+
+    pub(super) fn pool_statuses(&self) -> Vec<PoolStatus> {
+        let pools = [
+            Some(self.connections.status("queries")),
+            Some(self.leases.pool("credentials")),
+            self.background
+                .as_ref()
+                .map(|background| background.status("background")),
+        ];
+        pools.into_iter().flatten().collect()
     }
 
     /// Returns the connections for a query that begins now.

@@ -16,6 +16,7 @@ use super::wal_index::{IndexHeader, WalIndex};
 use crate::credential_cache::{CredentialCaches, Rights, RightsVersion};
 use crate::database::sql::{Param, VersionedRecord};
 use crate::error::{Operation, Result};
+use crate::metrics::PoolStatus;
 use crate::quota::UnlimitedCache;
 
 /// How many credentials are read at the same time. No other query delays them.
@@ -47,6 +48,11 @@ impl Credentials {
             caches: CredentialCaches::default(),
             unlimited: UnlimitedCache::default(),
         }
+    }
+
+    /// Returns the status of the connections, under a name.
+    pub(super) fn pool(&self, name: &'static str) -> PoolStatus {
+        self.readers.status(name)
     }
 
     /// Reads a record that is cached with the version of the rights, such as a credential, on the blocking pool.

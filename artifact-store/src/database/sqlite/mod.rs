@@ -43,6 +43,7 @@ use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, V
 use super::subject::Subject;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::metrics::PoolStatus;
 
 pub(super) use self::inspect::inspect;
 
@@ -158,6 +159,15 @@ impl SqliteDatabase {
             marks: Marks::new(Arc::clone(&files)),
             writer: Writer::start(connection, files)?,
         })
+    }
+
+    pub(super) fn pool_statuses(&self) -> Vec<PoolStatus> {
+        vec![
+            self.readers.status("queries"),
+            self.lists.status("lists"),
+            self.credentials.pool("credentials"),
+            self.background.status("background"),
+        ]
     }
 
     /// Returns the connections for a query that begins now.

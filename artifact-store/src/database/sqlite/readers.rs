@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use artifact_backend::blocking;
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{Role, connect};
 use super::error::failed;
@@ -14,11 +15,30 @@ use super::files::{Cause, OpenFiles};
 use crate::database::rejected::Rejected;
 use crate::database::subject::Subject;
 use crate::error::{ErrorKind, Result};
+use crate::metrics::PoolStatus;
 
 pub(super) struct Readers {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
     max_connections: u32,
+    /// The queries that wait for a permit.
+    waiting: AtomicUsize,
+}
+
+/// A query that waits for a permit. The count goes down again when it is dropped.
+struct Waiting<'r>(&'r AtomicUsize);
+
+impl<'r> Waiting<'r> {
+    fn begin(count: &'r AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Shared {
@@ -101,6 +121,7 @@ impl Readers {
             }),
             permits: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -110,8 +131,8 @@ impl Readers {
         subject: Subject,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
+        let permit = self
+            .acquire()
             .await
             .map_err(|_| Rejected::CLOSED.into_error(subject))?;
         let shared = Arc::clone(&self.shared);
@@ -124,6 +145,23 @@ impl Readers {
         found
             .await
             .unwrap_or_else(|error| Err(subject.error(ErrorKind::Unavailable).with_source(error)))
+    }
+
+    async fn acquire(&self) -> std::result::Result<OwnedSemaphorePermit, AcquireError> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _waiting = Waiting::begin(&self.waiting);
+        Arc::clone(&self.permits).acquire_owned().await
+    }
+
+    /// Returns the status of this pool, under a name.
+    pub(super) fn status(&self, name: &'static str) -> PoolStatus {
+        let limit = self.max_connections as usize;
+        let in_use = limit.saturating_sub(self.permits.available_permits());
+        let idle = self.shared.idle().len();
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        PoolStatus::new(name, limit, in_use, idle, waiting)
     }
 
     /// Waits for the running queries, and closes every connection.
