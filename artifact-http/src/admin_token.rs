@@ -279,6 +279,8 @@ impl WeakAdminToken {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -304,8 +306,8 @@ mod tests {
     fn two_tokens_are_valid_until_the_old_one_is_over() {
         let (first, second, third) = ("9f86d081884c7d65", "f3a9c1d27b6e4805", "5d41402abc4b2a76");
         let admin = AdminToken::new(first).unwrap();
-        let accepted = |at: i64| {
-            let at = SystemTime::from(Timestamp::from_second(at).unwrap());
+        let accepted = |at: u64| {
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at);
             [first, second, third].map(|token| {
                 let secret = Secret::new(token.to_owned());
                 matches(&secret, admin.given(), at)

@@ -42,6 +42,12 @@ pub trait Hooks: fmt::Debug + Send + Sync + 'static {
         let _ = (span, request);
     }
 
+    /// Is called with the span `http` of a request whose route is known then. A program that sends its spans elsewhere can give it a
+    /// name such as `GET /users/{id}`.
+    fn name_trace(&self, span: &Span, method: &'static str, route: &str) {
+        let _ = (span, method, route);
+    }
+
     /// Returns what the request log says about the request, from the extensions of its response.
     fn labels(&self, response: &Extensions) -> RequestLabels {
         let _ = response;

@@ -58,9 +58,13 @@ pub(crate) async fn rotate_admin_token(
         Some(until) => format!("and the old one until {until}"),
         None => "and no longer the old one".to_owned(),
     };
+    let first = if loaded.sources.is_default(name) {
+        ""
+    } else {
+        ". Servers whose settings name this file need a SIGHUP first"
+    };
     output::note(format_args!(
-        "the new admin token is in {}; the servers of this database accept it, {old}, unless their settings name another. Servers \
-         whose settings name this file need a SIGHUP first",
+        "the new admin token is in {}; the servers of this database accept it, {old}, unless their settings name another{first}",
         path.display()
     ));
     Ok(())

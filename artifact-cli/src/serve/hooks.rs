@@ -77,6 +77,10 @@ impl Hooks for ProblemHooks {
         traces::set_parent(span, request);
     }
 
+    fn name_trace(&self, span: &Span, method: &'static str, route: &str) {
+        traces::rename(span, method, route);
+    }
+
     fn labels(&self, response: &Extensions) -> RequestLabels {
         let Some(info) = response.get::<RequestInfo>() else {
             return RequestLabels::default();

@@ -52,3 +52,5 @@ pub(super) fn of_backend(
 }
 
 pub(super) fn set_parent(_: &Span, _: &HeaderMap) {}
+
+pub(super) fn rename(_: &Span, _: &'static str, _: &str) {}

@@ -10,7 +10,7 @@ use artifact_layers::Trace;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use opentelemetry::propagation::TextMapPropagator as _;
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry::{Context, Key, KeyValue};
 use opentelemetry_http::{HeaderExtractor, HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -123,6 +123,15 @@ pub(super) fn set_parent(span: &Span, request: &HeaderMap) {
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &fields);
     // Fails only without a layer, and then nothing is sent.
     let _ = span.set_parent(parent);
+}
+
+/// Names the span of a request after its method and route.
+pub(super) fn rename(span: &Span, method: &'static str, route: &str) {
+    if !span.is_disabled() {
+        span.context()
+            .span()
+            .update_name(format!("{method} {route}"));
+    }
 }
 
 /// Describes this server: as the variables of OpenTelemetry say, or else by its name and version.

@@ -20,10 +20,13 @@ const TOKENS: [&str; 4] = [
     "5feceb66ffc84f38d95278611a2b3c4d5feceb66ffc84f38d95278611a2b3c4d",
 ];
 
+/// What a wrong server makes of the tokens that it reads.
+type Change = fn(RecordedAdminToken) -> RecordedAdminToken;
+
 /// Two servers, each with its own view of one database.
 struct Servers {
     database: Arc<dyn IdentityStore>,
-    servers: [IdentityAuthenticator; 2],
+    both: [IdentityAuthenticator; 2],
     clock: Arc<ManualClock>,
 }
 
@@ -31,13 +34,13 @@ impl Servers {
     fn new(database: Arc<dyn IdentityStore>, views: [Arc<dyn IdentityStore>; 2]) -> Self {
         let start = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
         let clock = Arc::new(ManualClock::new(start));
-        let servers = views.map(|view| {
+        let both = views.map(|view| {
             let clock = Arc::clone(&clock) as Arc<dyn Clock>;
             IdentityAuthenticator::new(view, AdminToken::recorded()).with_clock(clock)
         });
         Self {
             database,
-            servers,
+            both,
             clock,
         }
     }
@@ -56,7 +59,7 @@ impl Servers {
 
     /// Checks on both servers which of the tokens are accepted.
     async fn accept(&self, expected: [bool; 4], when: &str) -> Result<(), String> {
-        for server in &self.servers {
+        for server in &self.both {
             for (token, expected) in TOKENS.into_iter().zip(expected) {
                 let request =
                     Request::get("/").header("authorization", format!("Bearer admin:{token}"));
@@ -131,7 +134,7 @@ async fn servers_that_keep_or_lose_the_old_token_are_caught() {
         }
         tokens
     };
-    let wrong: [(fn(RecordedAdminToken) -> RecordedAdminToken, &str); 3] = [
+    let wrong: [(Change, &str); 3] = [
         (for_ever, "at the end"),
         (at_once, "during the change"),
         (late, "during the change"),

@@ -60,8 +60,7 @@ impl RequestRecord {
         self.trace
             .record("http.response.status_code", status.as_u16());
         if self.labels.route != "-" {
-            let name = format!("{} {}", self.method, self.labels.route);
-            self.trace.record("otel.name", name);
+            hooks.name_trace(&self.trace, self.method, &self.labels.route);
             self.trace.record("http.route", &*self.labels.route);
         }
         if status.is_server_error() {

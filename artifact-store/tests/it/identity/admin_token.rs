@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use artifact_store::{
-    AdminTokenDigest, Database, ErrorKind, OldAdminToken, RecordedAdminToken, Timestamp,
+    AdminTokenDigest, Database, ErrorKind, IdentityStore, OldAdminToken, RecordedAdminToken,
+    Timestamp,
 };
 use futures_util::future::join_all;
 
@@ -28,6 +29,16 @@ pub(super) fn entry(number: u8) -> RecordedAdminToken {
         kept_in,
         time(number.into()),
     )
+}
+
+/// Replaces the token by the one with this number.
+pub(super) async fn replace(
+    store: &dyn IdentityStore,
+    number: u8,
+    old_valid_until: Option<Timestamp>,
+) -> artifact_store::Result<()> {
+    let new = entry(number);
+    store.replace_admin_token(&new, old_valid_until).await
 }
 
 async fn the_first_admin_token_is_recorded(database: Database) {
@@ -68,8 +79,7 @@ async fn replaced_admin_tokens_stay_known_and_count_at_once(database: Database) 
     for number in 1..=4 {
         // Also without a record, and again, as after a lost answer.
         for _ in 0..2 {
-            let replaced = store.replace_admin_token(&entry(number), None);
-            replaced.await.unwrap();
+            replace(store, number, None).await.unwrap();
         }
         let cached = store.cached_admin_token();
         assert!(cached.is_none_or(|cached| cached == entry(number).valid_tokens()));
@@ -97,13 +107,11 @@ fn after(number: u8, old: u8, valid_until: Timestamp) -> RecordedAdminToken {
 async fn the_old_admin_token_is_recorded_with_its_end(database: Database) {
     let store = &*database.identities;
     // Without a record there is no old token.
-    let first = store.replace_admin_token(&entry(1), Some(time(50)));
-    first.await.unwrap();
+    replace(store, 1, Some(time(50))).await.unwrap();
     assert_eq!(store.admin_token().await.unwrap(), Some(entry(1)));
     for number in 2..=4 {
         let until = time(100 + i64::from(number));
-        let replaced = store.replace_admin_token(&entry(number), Some(until));
-        replaced.await.unwrap();
+        replace(store, number, Some(until)).await.unwrap();
         // The token before the old one is not among them.
         let expected = after(number, number - 1, until);
         let cached = store.cached_admin_token();
@@ -117,17 +125,16 @@ async fn the_old_admin_token_is_recorded_with_its_end(database: Database) {
         let replaced = store.was_admin_token_replaced(entry(number - 1).digest);
         assert!(replaced.await.unwrap());
     }
-    store.replace_admin_token(&entry(5), None).await.unwrap();
+    replace(store, 5, None).await.unwrap();
     assert_eq!(store.admin_token().await.unwrap(), Some(entry(5)));
 }
 
 async fn a_repeated_replacement_of_the_admin_token_changes_nothing(database: Database) {
     let store = &*database.identities;
     store.record_admin_token(&entry(1)).await.unwrap();
-    let replaced = store.replace_admin_token(&entry(2), Some(time(100)));
-    replaced.await.unwrap();
+    replace(store, 2, Some(time(100))).await.unwrap();
     for again in [Some(time(200)), None] {
-        store.replace_admin_token(&entry(2), again).await.unwrap();
+        replace(store, 2, again).await.unwrap();
         let found = store.admin_token().await.unwrap();
         assert_eq!(found, Some(after(2, 1, time(100))));
     }
@@ -137,10 +144,8 @@ async fn only_the_old_admin_token_comes_back_and_only_in_its_time(database: Data
     let store = &*database.identities;
     store.record_admin_token(&entry(1)).await.unwrap();
     // `entry(1)` was made at the time 1.
-    let replaced = store.replace_admin_token(&entry(2), Some(time(2)));
-    replaced.await.unwrap();
-    let back = store.replace_admin_token(&entry(1), Some(time(4)));
-    back.await.unwrap();
+    replace(store, 2, Some(time(2))).await.unwrap();
+    replace(store, 1, Some(time(4))).await.unwrap();
     assert_eq!(
         store.admin_token().await.unwrap(),
         Some(after(1, 2, time(4)))
@@ -151,11 +156,10 @@ async fn only_the_old_admin_token_comes_back_and_only_in_its_time(database: Data
     };
     assert_eq!((replaced(1).await, replaced(2).await), (false, true));
 
-    let replaced = store.replace_admin_token(&entry(3), Some(time(1)));
-    replaced.await.unwrap();
+    replace(store, 3, Some(time(1))).await.unwrap();
     // The first is over at the time 1, and the second for longer.
     for over in [1, 2] {
-        let error = store.replace_admin_token(&entry(over), Some(time(9))).await;
+        let error = replace(store, over, Some(time(9))).await;
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     }
@@ -171,8 +175,7 @@ async fn the_old_admin_token_is_ended_early(database: Database) {
     store.end_old_admin_token().await.unwrap();
     assert_eq!(store.admin_token().await.unwrap(), None);
     store.record_admin_token(&entry(1)).await.unwrap();
-    let replaced = store.replace_admin_token(&entry(2), Some(time(100)));
-    replaced.await.unwrap();
+    replace(store, 2, Some(time(100))).await.unwrap();
     for _ in 0..2 {
         store.end_old_admin_token().await.unwrap();
         let cached = store.cached_admin_token();

@@ -181,7 +181,7 @@ async fn changes_of_the_admin_token_count_at_once(
     one: &impl IdentityStore,
     two: &impl IdentityStore,
 ) {
-    use super::admin_token::entry;
+    use super::admin_token::{entry, replace};
     let sees = async |change: &str, expected: ValidAdminTokens| {
         let cached = two.cached_admin_token();
         assert!(cached.is_none_or(|cached| cached == expected), "{change}");
@@ -196,8 +196,7 @@ async fn changes_of_the_admin_token_count_at_once(
     };
     for number in 1..=3 {
         let until = time(100);
-        let replaced = one.replace_admin_token(&entry(number), Some(until));
-        replaced.await.unwrap();
+        replace(one, number, Some(until)).await.unwrap();
         let current = entry(number).digest;
         let old = (number > 1).then(|| OldAdminToken {
             digest: entry(number - 1).digest,
@@ -223,10 +222,9 @@ async fn older_versions_end_all_admin_tokens_but_theirs(
     store: &impl IdentityStore,
     run: impl FnOnce(),
 ) {
-    use super::admin_token::entry;
+    use super::admin_token::{entry, replace};
     for number in 1..=2 {
-        let replaced = store.replace_admin_token(&entry(number), Some(time(100)));
-        replaced.await.unwrap();
+        replace(store, number, Some(time(100))).await.unwrap();
     }
     run();
     let found = store.admin_token().await.unwrap().unwrap();
