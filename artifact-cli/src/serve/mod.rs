@@ -14,7 +14,7 @@ mod endpoints;
 pub(crate) mod halves;
 mod hooks;
 mod json_log;
-mod log_filter;
+pub(crate) mod log_filter;
 mod log_value;
 pub(crate) mod logging;
 mod metrics;
@@ -30,6 +30,8 @@ mod scrub;
 mod service_manager;
 mod sweep;
 mod text_log;
+#[cfg_attr(not(feature = "otel"), path = "no_traces.rs")]
+mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +54,7 @@ use self::metrics::{MetricsListener, Samples};
 use self::plan::ServePlan;
 use self::reload::Reload;
 pub(crate) use self::service_manager::InheritedSockets;
+use self::traces::Traces;
 use crate::failure::{setup, setup_from};
 use crate::output;
 use crate::settings::{ListenAddress, Loaded, LogFormat, ServeSettings, Sources};
@@ -75,7 +78,8 @@ pub(crate) async fn run(
     let listener = bind(settings, sources, sockets)?;
     let address = listener.address(tls.is_some())?;
     let metrics = MetricsListener::bind(settings, sources)?;
-    let log = logging::init(&settings.log, settings.log_format, no_color);
+    let traces = Traces::start(settings)?;
+    let log = logging::init_with(&settings.log, settings.log_format, no_color, &traces);
     let server_config = server_config(settings)?;
     let mut signals = Signals::new()?;
     let opened = tokio::select! {
@@ -110,7 +114,7 @@ pub(crate) async fn run(
     if let Some(log) = &audit {
         config = config.with_audit(audit::of_requests(log, &settings.audit));
     }
-    let admin = opened.token.authenticator()?;
+    let admin = opened.token.authenticator(plan.old_token.as_ref())?;
     let identities =
         IdentityAuthenticator::new(Arc::clone(&opened.database.identities), admin.clone());
     let service =
@@ -186,6 +190,7 @@ async fn close(opened: Opened, audit: Option<AuditLog>) {
             "cannot remove all leftovers of aborted uploads; a later start removes them"
         );
     }
+    traces.close().await;
     // Releases the lock.
     drop(opened);
 }

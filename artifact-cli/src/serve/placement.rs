@@ -7,7 +7,7 @@ use artifact_backend::{ArtifactInventory, Error, ErrorKind, Operation, async_tra
 use artifact_store::{Backend, BackendOptions, BackendUrl, Database, OpenBackend, PlacedBackend};
 
 use super::plan::StorePlan;
-use super::{bucket, metrics};
+use super::{bucket, metrics, traces};
 use crate::failure::{setup, setup_from};
 
 /// Returns the text that names a backend in the database.
@@ -43,7 +43,8 @@ pub(crate) async fn follow(
         is_measured: plan.settings.metrics_listen.is_some(),
     });
     let url = name(&plan.settings.backend);
-    let placed = PlacedBackend::open(record, opener, &url, backend.inventory()).await;
+    let backend = traces::of_backend(plan.settings, backend.inventory());
+    let placed = PlacedBackend::open(record, opener, &url, backend).await;
     placed.map_err(|error| cannot_place(plan, error))
 }
 

@@ -11,7 +11,7 @@ use artifact_server::Tls;
 use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
 
-use super::admin_token::TokenSource;
+use super::admin_token::{OldToken, TokenSource};
 use super::audit;
 use super::certificate::CertificateFiles;
 use super::ready;
@@ -56,6 +56,8 @@ impl<'s> StorePlan<'s> {
 pub(crate) struct ServePlan<'s> {
     pub(crate) store: StorePlan<'s>,
     pub(crate) token: TokenSource<'s>,
+    /// The old token of the settings, which is accepted for a time.
+    pub(crate) old_token: Option<OldToken>,
     pub(crate) ready_fd: Option<File>,
     /// What programs must send to read the metrics.
     pub(crate) metrics_token: Option<Secret>,
@@ -68,6 +70,7 @@ impl<'s> ServePlan<'s> {
         let plan = Self {
             store: StorePlan::new(settings, sources)?,
             token: TokenSource::find(settings, sources)?,
+            old_token: OldToken::find(settings, sources)?,
             ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
             metrics_token: metrics_token(settings, sources)?,
         };

@@ -44,6 +44,8 @@ mod many;
 mod memory;
 mod metrics;
 mod migrate;
+#[cfg(feature = "otel")]
+mod otlp;
 mod ownership;
 mod pause;
 #[cfg(feature = "postgres")]
