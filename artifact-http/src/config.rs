@@ -4,7 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
-use artifact_store::{CollectionStore, ManagedStore, ReadPolicy, Sharing, UploadOptions};
+use artifact_store::{
+    CollectionStore, ManagedStore, ReadPolicy, ReceiptLog, Sharing, UploadOptions,
+};
 
 use crate::api::Api;
 use crate::audit::HttpAudit;
@@ -110,6 +112,8 @@ pub struct HttpConfig {
     pub uploads: UploadOptions,
     /// The audit log. Off by default.
     pub audit: Option<HttpAudit>,
+    /// The log of receipts. Off by default.
+    pub receipts: Option<ReceiptLog>,
 }
 
 impl Default for HttpConfig {
@@ -140,6 +144,7 @@ impl Default for HttpConfig {
             below_layers: false,
             uploads: UploadOptions::default(),
             audit: None,
+            receipts: None,
         }
     }
 }
@@ -334,6 +339,19 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_audit(mut self, audit: HttpAudit) -> Self {
         self.audit = Some(audit);
+        self
+    }
+
+    /// Signs a receipt of each deposit that asks for one, adds the endpoint that returns the receipt of an artifact with its proof, under the path
+    /// of [management](Self::with_management), and serves the hashes of the log to everyone at `/log/checkpoint` and `/log/tile/`. The log
+    /// must be in the database of the store.
+    ///
+    /// Receipts name artifacts by `eden://artifacts/` and their ids, also with another [prefix](Self::with_uri_prefix).
+    ///
+    /// The program calls [`ReceiptLog::append_queued`] from time to time; a request for a receipt does it, too.
+    #[must_use = "returns the changed settings"]
+    pub fn with_receipts(mut self, log: ReceiptLog) -> Self {
+        self.receipts = Some(log);
         self
     }
 

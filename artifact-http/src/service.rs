@@ -21,7 +21,7 @@ use crate::endpoints::endpoints;
 use crate::identity_authenticator::IdentityAuthenticator;
 use crate::rate_limiter::RateLimiter;
 use crate::router::Service;
-use crate::{dispatch, health, openapi};
+use crate::{dispatch, health, openapi, receipts};
 
 /// A tower service that answers every path as [`router`](crate::router()) does. Clones share their state.
 ///
@@ -69,6 +69,7 @@ impl HttpService {
             .filter(|endpoint| self.shared.serves(endpoint));
         let served = served.map(|endpoint| self.shared.template(endpoint));
         let served = served.chain([health::PATH, openapi::PATH]);
+        let served = served.chain(receipts::paths(&self.shared.config));
         #[cfg(feature = "page")]
         let served = {
             let has_page = self.shared.config.has_page();

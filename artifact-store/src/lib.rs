@@ -41,6 +41,7 @@ mod principal;
 mod quota;
 mod read_memory;
 mod read_policy;
+mod receipts;
 mod row;
 mod row_cache;
 #[cfg(feature = "schemars")]
@@ -71,6 +72,7 @@ pub use artifact_open::{
     Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
     PackConfig, S3Config, SchemeRegistry,
 };
+pub use artifact_receipt;
 pub use authorize::{ReadGrant, authorize, authorize_link, authorize_shared, authorize_with};
 #[cfg(feature = "backup")]
 pub use backup::{
@@ -130,6 +132,9 @@ pub use quota::{
     ReservationId, ReservationOutcome, ReservationRequest,
 };
 pub use read_policy::{BuiltInRule, ReadPolicy};
+pub use receipts::{
+    QueuedReceipt, ReceiptBatch, ReceiptLog, ReceiptLogState, ReceiptNode, ReceiptRecord,
+};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;

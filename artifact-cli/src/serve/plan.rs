@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use artifact_backend::{Ownership, OwnershipError};
+use artifact_receipt::SigningKey;
 use artifact_server::Tls;
 use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
@@ -14,6 +15,7 @@ use super::admin_token::TokenSource;
 use super::audit;
 use super::certificate::CertificateFiles;
 use super::ready;
+use super::receipts;
 use crate::failure::{setup, setup_from};
 use crate::files;
 use crate::output::{self, shell_word};
@@ -50,6 +52,7 @@ pub(crate) struct ServePlan<'s> {
     pub(crate) store: StorePlan<'s>,
     pub(crate) token: TokenSource<'s>,
     pub(crate) ready_fd: Option<File>,
+    pub(crate) receipt_key: Option<SigningKey>,
 }
 
 impl<'s> ServePlan<'s> {
@@ -60,6 +63,7 @@ impl<'s> ServePlan<'s> {
             store: StorePlan::new(settings, sources)?,
             token: TokenSource::find(settings, sources)?,
             ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
+            receipt_key: receipts::read_key(&settings.receipts)?,
         };
         if settings.backend.is_memory() && plan.store.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
@@ -80,7 +84,8 @@ impl<'s> ServePlan<'s> {
         files.map(|files| files.open()).transpose()
     }
 
-    /// Checks that the database, the admin token, the data folder and the audit log are outside the blobs folder.
+    /// Checks that the database, the admin token, the data folder, the audit log and the key of receipts are outside the blobs
+    /// folder.
     ///
     /// A user who can read the blobs must not be able to read rows or secrets, and the backend must not
     /// mistake one of these files for a blob.
@@ -97,11 +102,13 @@ impl<'s> ServePlan<'s> {
         let real_blobs = real(blobs)?;
         let data_dir = Some(self.store.settings.data_dir.as_path());
         let audit_log = self.store.settings.audit.audit_log.as_deref();
+        let receipt_key = self.store.settings.receipts.receipt_key.as_deref();
         for (subject, path, flag) in [
             ("the database", self.store.database.path(), "--database"),
             ("the admin token", self.token.path(), "--admin-token-file"),
             ("the data folder", data_dir, "--data-dir"),
             ("the audit log", audit_log, "--audit-log"),
+            ("the key of receipts", receipt_key, "--receipt-key"),
         ] {
             let Some(path) = path else {
                 continue;

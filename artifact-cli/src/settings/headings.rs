@@ -6,7 +6,7 @@ use super::ServeSettings;
 use super::definition::{Definition as _, definitions};
 
 /// The first setting of each group, in the order of the settings, and its heading.
-const GROUPS: [(&str, &str); 11] = [
+const GROUPS: [(&str, &str); 12] = [
     ("listen", "Address"),
     ("data_dir", "Storage"),
     ("bucket_endpoint", "Bucket"),
@@ -17,6 +17,7 @@ const GROUPS: [(&str, &str); 11] = [
     ("max_connections", "Limits"),
     ("sweep_interval", "Schedule"),
     ("audit_log", "Audit log"),
+    ("receipt_key", "Receipts"),
     ("ready_fd", "Log and settings file"),
 ];
 

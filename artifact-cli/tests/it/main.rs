@@ -52,6 +52,7 @@ mod postgres;
 mod quick_start;
 mod quotas;
 mod ready;
+mod receipts;
 mod refusals;
 mod reload;
 mod resume;

@@ -41,14 +41,15 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
 /// break.
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
-/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store, sharing or
-/// collections serves a document without the endpoints that need them.
+/// clauses of that page that it follows (`x-clauses`). A router without identities, managed store, sharing,
+/// collections or receipts serves a document without the endpoints that need them.
 pub fn openapi() -> &'static str {
     text(Served {
         identities: true,
         management: true,
         sharing: ServedSharing::GrantsAndLinks,
         collections: true,
+        receipts: true,
     })
 }
 
@@ -59,6 +60,7 @@ struct Served {
     management: bool,
     sharing: ServedSharing,
     collections: bool,
+    receipts: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +72,7 @@ enum ServedSharing {
 
 impl Served {
     /// How many choices there are.
-    const CHOICES: usize = 24;
+    const CHOICES: usize = 48;
 
     /// Returns a number that stands for this choice.
     fn index(self) -> usize {
@@ -79,7 +81,12 @@ impl Served {
             ServedSharing::Grants => 1,
             ServedSharing::GrantsAndLinks => 2,
         };
-        let given = [self.identities, self.management, self.collections];
+        let given = [
+            self.identities,
+            self.management,
+            self.collections,
+            self.receipts,
+        ];
         let index = given
             .into_iter()
             .fold(0, |index, given| 2 * index + usize::from(given));
@@ -95,6 +102,7 @@ impl Served {
         (self.identities || !endpoint.needs_identities())
             && (self.management || !endpoint.needs_management())
             && (self.collections || !endpoint.needs_collections())
+            && (self.receipts || !endpoint.needs_receipts())
             && is_shared
     }
 }
@@ -122,6 +130,7 @@ pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, st
             Some(_) => ServedSharing::Grants,
         },
         collections: config.collections().is_some(),
+        receipts: config.receipts.is_some(),
     });
     rename::renamed(text, config)
 }

@@ -36,6 +36,7 @@ mod page;
 mod problem_layer;
 mod range;
 mod read_policy;
+mod receipts;
 mod secrets;
 mod sharing;
 mod support;

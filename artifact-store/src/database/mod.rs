@@ -23,6 +23,7 @@ use crate::collections::CollectionCatalog;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::IdentityStore;
 use crate::placement::PlacementRecord;
+use crate::receipts::ReceiptRecord;
 use crate::sharing::SharingRecord;
 use crate::store_id::StoreIdRecord;
 
@@ -59,6 +60,8 @@ pub struct Database {
     pub placement: Arc<dyn PlacementRecord>,
     /// The collections, for [`CollectionStore::new`](crate::CollectionStore::new).
     pub collections: Arc<dyn CollectionCatalog>,
+    /// The log of receipts, for [`ReceiptLog::open`](crate::ReceiptLog::open).
+    pub receipts: Arc<dyn ReceiptRecord>,
     closer: Arc<dyn CloseDatabase>,
     portable: Option<Arc<dyn PortableDatabase>>,
 }
@@ -73,6 +76,7 @@ impl Database {
             + StoreIdRecord
             + PlacementRecord
             + CollectionCatalog
+            + ReceiptRecord
             + CloseDatabase,
     {
         let database = Arc::new(database);
@@ -84,6 +88,7 @@ impl Database {
             store_id: database.clone(),
             placement: database.clone(),
             collections: database.clone(),
+            receipts: database.clone(),
             portable: Arc::clone(&database).portable(),
             closer: database,
         }

@@ -27,6 +27,7 @@ mod placement;
 mod principal;
 mod quota;
 mod ranges;
+mod receipts;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;
