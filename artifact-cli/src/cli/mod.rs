@@ -77,7 +77,9 @@ fn complete(command: clap::Command) -> clap::Command {
     }
     if command.get_name() == "receipt" {
         // The others take no settings.
-        return command.mut_subcommand("get", client::complete);
+        return command.mut_subcommand("get", |get| {
+            client::complete(get).after_long_help(help::AFTER)
+        });
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     match command.get_name() {

@@ -55,6 +55,10 @@ pub fn openapi() -> &'static str {
 
 /// Which endpoints beside the first ones a router has.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of its own"
+)]
 struct Served {
     identities: bool,
     management: bool,

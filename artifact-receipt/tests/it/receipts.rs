@@ -175,3 +175,14 @@ fn values_that_would_break_the_lines_are_refused() {
     };
     assert_eq!(Statement::parse(&odd.to_text().unwrap()), Ok(odd));
 }
+
+#[test]
+fn a_receipt_that_another_implementation_made_is_verified() {
+    // Made in Python, with the package `cryptography`.
+    let text = include_str!("../../../fuzz/corpus/receipt/good");
+    let key = SigningKey::from_seed("example.com/fuzz".parse().unwrap(), &[1; 32]);
+    let file = ReceiptFile::parse(text).unwrap();
+    let verified = file.verify(&[key.verifier()]).unwrap();
+    assert_eq!((verified.statement.size, verified.index), (3, Some(1)));
+    assert_eq!(verified.checkpoint.unwrap().size, 3);
+}
