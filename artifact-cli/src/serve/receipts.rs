@@ -60,7 +60,6 @@ async fn run(interval: Duration, log: ReceiptLog) -> Infallible {
                 tracing::info!("new artifacts are added to the log of receipts again");
                 has_failed = false;
             }
-            Ok(()) => {}
             Err(error) if !has_failed => {
                 tracing::warn!(
                     error = &error as &dyn StdError,
@@ -68,7 +67,7 @@ async fn run(interval: Duration, log: ReceiptLog) -> Infallible {
                 );
                 has_failed = true;
             }
-            Err(_) => {}
+            Ok(()) | Err(_) => {}
         }
         tokio::time::sleep(interval).await;
     }

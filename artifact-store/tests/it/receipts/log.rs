@@ -1,6 +1,8 @@
 //! What the log of any database does.
 
-use artifact_store::artifact_receipt::{Frontier, KeyName, TileId, TreeHash, verify_consistency};
+use artifact_store::artifact_receipt::{
+    Frontier, KeyName, ReceiptFile, TileId, TreeHash, verify_consistency,
+};
 use artifact_store::{Database, ErrorKind, ReceiptLog};
 
 use super::site::{
@@ -169,7 +171,7 @@ async fn a_log_keeps_its_name_and_may_get_another_key() {
     // The leaf is the same, so the receipt by the old key is proven by the checkpoint of the new one.
     let with_proof = new.receipt(&grant(&numbered(0))).await.unwrap().to_string();
     let proof = &with_proof[with_proof.find("\nc2sp.org").unwrap()..];
-    let file = artifact_store::artifact_receipt::ReceiptFile::parse(&format!("{old}{proof}"));
+    let file = ReceiptFile::parse(&format!("{old}{proof}"));
     let verified = file.unwrap().verify(&[log.verifier(), new.verifier()]);
     assert_eq!(verified.unwrap().index, Some(0));
 }
