@@ -39,10 +39,10 @@ impl Faulty {
 }
 
 fn fails(fault: &AtomicBool) -> Result<()> {
-    match fault.swap(false, Ordering::Relaxed) {
-        true => Err(Error::new(ErrorKind::Unavailable, Operation::Receipt)),
-        false => Ok(()),
+    if fault.swap(false, Ordering::Relaxed) {
+        return Err(Error::new(ErrorKind::Unavailable, Operation::Receipt));
     }
+    Ok(())
 }
 
 #[async_trait]
