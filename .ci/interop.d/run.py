@@ -14,6 +14,7 @@ import commands  # noqa: E402
 import file_clients  # noqa: E402
 import parsers  # noqa: E402
 import python_clients  # noqa: E402
+import receipt_clients  # noqa: E402
 import rig  # noqa: E402
 import uploads  # noqa: E402
 
@@ -43,6 +44,7 @@ def main():
                 client(server)
             tus_js(server, tools)
             browser(server, tools)
+        receipt_clients.second_implementation(binary, work)
         log = (work / "server/log").read_text()
         assert server.token not in log, "the token is in the log"
         assert " ERROR " not in log and "panicked" not in log, log

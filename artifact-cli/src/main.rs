@@ -32,6 +32,7 @@ mod leftovers;
 mod manage;
 mod progress;
 mod put;
+mod receipt;
 mod share;
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use crate::collection::{self, FilesDeposit, Target};
 use crate::connect::{ClientContext, until_interrupted};
 use crate::failure::{setup, setup_from};
 use crate::progress::Progress;
-use crate::{files, output};
+use crate::{files, output, receipt};
 
 pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Result<()> {
     let files = &arguments.files;
@@ -36,6 +36,11 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
         if arguments.resume.is_some() {
             return Err(setup("--resume goes on with one upload; give one FILE"));
         }
+        if arguments.receipt.is_some() {
+            return Err(setup(
+                "--receipt is the receipt of one artifact; give one FILE",
+            ));
+        }
         if files.iter().any(|file| file == Path::new("-")) {
             return Err(setup("- is standard input; give it as the only FILE"));
         }
@@ -47,6 +52,9 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
     for file in files {
         let stored = deposit(context, file, &arguments).await?;
         print(&stored, file, &arguments)?;
+        if let Some(path) = &arguments.receipt {
+            until_interrupted(receipt::save(context, &stored.uri, path)).await?;
+        }
     }
     Ok(())
 }
@@ -66,9 +74,10 @@ async fn into_collection(context: &ClientContext, arguments: PutArguments) -> Re
         || arguments.idempotency_key.is_some()
         || arguments.resume.is_some()
         || arguments.allow_orphans
+        || arguments.receipt.is_some()
     {
         return Err(setup(
-            "--file-name, --idempotency-key, --resume and --allow-orphans are for files outside of collections",
+            "--file-name, --idempotency-key, --resume, --allow-orphans and --receipt are for files outside of collections",
         ));
     }
     if files.iter().any(|file| file == Path::new("-")) {

@@ -75,7 +75,7 @@ impl Client {
 }
 
 /// Reads a body of at most `max_bytes`.
-async fn read_body(
+pub(crate) async fn read_body(
     operation: Operation,
     mut response: Response,
     max_bytes: usize,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use artifact_backend::UriPrefix;
 use artifact_store::{
-    CollectionStore, ManagedStore, ReadPolicy, ReadinessProbe, Sharing, UploadOptions,
+    CollectionStore, ManagedStore, ReadPolicy, ReadinessProbe, ReceiptLog, Sharing, UploadOptions,
 };
 
 use crate::api::Api;
@@ -114,6 +114,8 @@ pub struct HttpConfig {
     pub audit: Option<HttpAudit>,
     /// What `/readyz` asks. Without one, the default, that path is 404.
     pub readiness: Option<ReadinessProbe>,
+    /// The log of receipts. Off by default.
+    pub receipts: Option<ReceiptLog>,
 }
 
 impl Default for HttpConfig {
@@ -145,6 +147,7 @@ impl Default for HttpConfig {
             uploads: UploadOptions::default(),
             audit: None,
             readiness: None,
+            receipts: None,
         }
     }
 }
@@ -357,6 +360,19 @@ impl HttpConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_readiness(mut self, probe: ReadinessProbe) -> Self {
         self.readiness = Some(probe);
+        self
+    }
+
+    /// Signs a receipt of each deposit that asks for one, adds the endpoint that returns the receipt of an artifact with its proof, under the path
+    /// of [management](Self::with_management), and serves the hashes of the log to everyone at `/log/checkpoint` and `/log/tile/`. The log
+    /// must be in the database of the store.
+    ///
+    /// Receipts name artifacts by `eden://artifacts/` and their ids, also with another [prefix](Self::with_uri_prefix).
+    ///
+    /// The program calls [`ReceiptLog::append_queued`] from time to time; a request for a receipt does it, too.
+    #[must_use = "returns the changed settings"]
+    pub fn with_receipts(mut self, log: ReceiptLog) -> Self {
+        self.receipts = Some(log);
         self
     }
 

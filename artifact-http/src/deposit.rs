@@ -22,6 +22,7 @@ use crate::openapi::schemas::{File, URI};
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
 use crate::outlive::Outlive;
 use crate::problem::{Problem, ProblemType};
+use crate::receipts::WantedReceipt;
 use crate::request::AuthorizedRequest;
 use crate::response;
 use crate::uploads::check_is_whole;
@@ -52,12 +53,13 @@ impl Deposit {
             summary: "Deposit a file",
             clauses: &[
                 "D-1", "D-2", "D-3", "D-4", "D-5", "D-6", "D-7", "D-8", "D-9", "D-10", "D-11",
-                "D-12", "D-13", "D-14", "M-16",
+                "D-12", "D-13", "D-14", "M-16", "R-2",
             ],
             parameters: &[
                 &parameters::CONTENT_DIGEST,
                 &parameters::REPR_DIGEST,
                 &parameters::EXPIRES_IN,
+                &parameters::RECEIPT,
             ],
             content: Some(RequestContent::multipart::<File>()),
             answers: &[
@@ -74,7 +76,9 @@ impl Deposit {
     };
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
-        let prefix = &request.service.config.uri_prefix;
+        let service = request.service;
+        let prefix = &service.config.uri_prefix;
+        let wanted = WantedReceipt::of(service, &request.parts.headers)?;
         let row = store(request, FileIn::Form).await?;
         let body = Deposited {
             artifacts_uri: prefix.uri(row.id).to_string(),
@@ -84,6 +88,7 @@ impl Deposit {
         let mut response = response::json(StatusCode::CREATED, &body);
         let digest = digest_value(&row.sha256);
         response.headers_mut().insert(REPR_DIGEST, digest);
+        wanted.add(service, &row, response.headers_mut());
         Ok(response)
     }
 }

@@ -21,7 +21,7 @@ use crate::request_info::RequestInfo;
 use crate::route::{DeploymentRoute, Route};
 use crate::router::Service;
 use crate::sharing::FetchLink;
-use crate::{endpoints, health, instance, openapi, readiness, response};
+use crate::{endpoints, health, instance, openapi, readiness, receipts, response};
 
 /// A field that scripts send and browsers do not add by themselves, by custom with the value `XMLHttpRequest`.
 const SENT_BY_SCRIPT: HeaderName = HeaderName::from_static("x-requested-with");
@@ -85,6 +85,12 @@ async fn answer(
     #[cfg(feature = "page")]
     if let Some(outcome) = crate::page::answer(service, parts, info) {
         return outcome;
+    }
+    if let Some(log) = &service.config.receipts
+        && receipts::is_of_log(parts.uri.path())
+    {
+        // In a box, so that the future of another request is no larger.
+        return Box::pin(receipts::answer(log, parts, info)).await;
     }
     match parts.uri.path() {
         health::PATH => {

@@ -5,7 +5,7 @@ use http::Method;
 
 use crate::api::Api;
 use crate::openapi::Docs;
-use crate::sharing;
+use crate::{receipts, sharing};
 
 /// The class of principals that may use an endpoint. Rules on single artifacts come after it.
 ///
@@ -88,6 +88,11 @@ impl Endpoint {
     /// Returns whether a router [without links](crate::HttpConfig::without_links) lacks this endpoint.
     pub fn needs_links(&self) -> bool {
         self.needs_sharing() && self.path.contains("/links")
+    }
+
+    /// Returns whether only a router [with receipts](crate::HttpConfig::with_receipts) has this endpoint.
+    pub fn needs_receipts(&self) -> bool {
+        self.docs.tag == receipts::TAG
     }
 
     /// Returns whether only a router [with collections](crate::HttpConfig::with_collections) has this endpoint.

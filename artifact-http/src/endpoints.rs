@@ -30,6 +30,7 @@ use crate::management::{
     SetWorkerQuota,
 };
 use crate::problem::Problem;
+use crate::receipts::ReadReceipt;
 use crate::request::{AuthenticatedRequest, Deployment};
 use crate::request_info::RequestInfo;
 use crate::route::{DeploymentRoute, Route};
@@ -128,6 +129,7 @@ endpoints! {
         GET Content(id) => FetchContent;
         PUT Hold(id) => HoldArtifact;
         DELETE Hold(id) => ReleaseArtifact;
+        GET Receipt(id) => ReadReceipt;
         POST ManagedWorkers => RegisterManagedWorker;
         GET ManagedWorker(worker) => ReadManagedWorker;
         DELETE ManagedWorker(worker) => DeleteWorker;
@@ -253,6 +255,7 @@ mod tests {
             ("/v1/administrators/x/token", "POST, DELETE"),
             ("/v1/experiments/e/artifacts/x", "GET, HEAD, DELETE"),
             ("/v1/experiments/e/artifacts/x/hold", "PUT, DELETE"),
+            ("/v1/experiments/e/artifacts/x/receipt", "GET, HEAD"),
             ("/v1/experiments/e/retention", "GET, HEAD, PUT"),
             ("/v1/experiments/e/artifacts/x/grants", "GET, HEAD, POST"),
             ("/v1/experiments/e/artifacts/x/links/y", "DELETE"),

@@ -49,6 +49,7 @@ mod experiment;
 mod health;
 mod identity;
 mod management;
+mod receipts;
 
 #[doc(hidden)]
 pub mod fuzzing;

@@ -31,6 +31,7 @@ pub(crate) enum Route {
     ManagedArtifact(ArtifactId),
     Content(ArtifactId),
     Hold(ArtifactId),
+    Receipt(ArtifactId),
     Grants(ArtifactId),
     Grant(ArtifactId, GrantId),
     Links(ArtifactId),
@@ -108,6 +109,7 @@ impl Route {
             Self::ManagedArtifact(id)
             | Self::Content(id)
             | Self::Hold(id)
+            | Self::Receipt(id)
             | Self::Grants(id)
             | Self::Links(id) => head.is_about_artifact(*id),
             Self::Grant(id, grant) => {
@@ -157,6 +159,7 @@ impl Route {
             ["artifacts", id] => Self::ManagedArtifact(id.parse().ok()?),
             ["artifacts", id, "content"] => Self::Content(id.parse().ok()?),
             ["artifacts", id, "hold"] => Self::Hold(id.parse().ok()?),
+            ["artifacts", id, "receipt"] => Self::Receipt(id.parse().ok()?),
             ["artifacts", id, "grants"] => Self::Grants(id.parse().ok()?),
             ["artifacts", id, "grants", grant] => {
                 Self::Grant(id.parse().ok()?, grant.parse().ok()?)

@@ -52,6 +52,7 @@ impl Service {
             && (self.config.sharing().is_some() || !endpoint.needs_sharing())
             && (self.config.links || !endpoint.needs_links())
             && (self.config.collections().is_some() || !endpoint.needs_collections())
+            && (self.config.receipts.is_some() || !endpoint.needs_receipts())
     }
 
     /// Returns whether requests for a path may use HTTP Basic: those of management, if the credentials are those of the

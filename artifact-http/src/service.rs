@@ -22,7 +22,7 @@ use crate::identity_authenticator::IdentityAuthenticator;
 use crate::metrics::HttpMetrics;
 use crate::rate_limiter::RateLimiter;
 use crate::router::Service;
-use crate::{dispatch, health, openapi, readiness};
+use crate::{dispatch, health, openapi, readiness, receipts};
 
 /// A tower service that answers every path as [`router`](crate::router()) does. Clones share their state.
 ///
@@ -72,6 +72,7 @@ impl HttpService {
         let served = served.chain([health::PATH, openapi::PATH]);
         let is_checked = self.shared.config.readiness.is_some();
         let served = served.chain(is_checked.then_some(readiness::PATH));
+        let served = served.chain(receipts::paths(&self.shared.config));
         #[cfg(feature = "page")]
         let served = {
             let has_page = self.shared.config.has_page();

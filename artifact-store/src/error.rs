@@ -243,6 +243,8 @@ pub enum Operation {
     Collection,
     /// Setting, removing or reading a quota.
     Quota,
+    /// Signing or proving a receipt, or appending to the log of receipts.
+    Receipt,
 }
 
 impl Operation {
@@ -286,6 +288,7 @@ impl Operation {
             Self::AdminToken => "find or record admin token",
             Self::Collection => "read or change collection",
             Self::Quota => "set or read quota",
+            Self::Receipt => "read or extend the log of receipts",
         }
     }
 

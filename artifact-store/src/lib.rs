@@ -44,6 +44,7 @@ mod quota;
 mod read_memory;
 mod read_policy;
 mod readiness;
+mod receipts;
 mod row;
 mod row_cache;
 #[cfg(feature = "schemars")]
@@ -76,6 +77,7 @@ pub use artifact_open::{
     Backend, BackendOptions, BackendUrl, BucketCredentials, BucketOptions, FsConfig, MemConfig,
     PackConfig, S3Config, SchemeRegistry,
 };
+pub use artifact_receipt;
 pub use authorize::{ReadGrant, authorize, authorize_link, authorize_shared, authorize_with};
 #[cfg(feature = "backup")]
 pub use backup::{
@@ -137,6 +139,9 @@ pub use quota::{
 };
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use readiness::{Readiness, ReadinessPart, ReadinessProbe, UnreadyReason};
+pub use receipts::{
+    QueuedReceipt, ReceiptBatch, ReceiptLog, ReceiptLogState, ReceiptNode, ReceiptRecord,
+};
 pub use row::Row;
 #[cfg(feature = "postgres-tls")]
 pub use rustls;

@@ -13,3 +13,4 @@ pub mod link_secret;
 pub mod multipart;
 pub mod opaque_id;
 pub mod pack_recovery;
+pub mod receipt;

@@ -24,6 +24,7 @@ use crate::audit::{self, AuditCommand};
 use crate::failure::setup_from;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::maintain::MaintenanceCommand;
+use crate::receipt::{self, ReceiptCommand};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 use crate::serve;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
@@ -57,6 +58,9 @@ enum Command {
     Audit(AuditCommand),
     #[command(flatten)]
     Client(ClientCommand),
+    /// Fetch and verify signed receipts, and make the key that signs them
+    #[command(subcommand, disable_help_subcommand = true)]
+    Receipt(ReceiptCommand),
     #[command(flatten)]
     About(AboutCommand),
 }
@@ -70,6 +74,12 @@ pub(crate) fn command() -> clap::Command {
 fn complete(command: clap::Command) -> clap::Command {
     if about::NAMES.contains(&command.get_name()) {
         return command;
+    }
+    if command.get_name() == "receipt" {
+        // The others take no settings.
+        return command.mut_subcommand("get", |get| {
+            client::complete(get).after_long_help(help::AFTER)
+        });
     }
     #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
     match command.get_name() {
@@ -146,6 +156,12 @@ fn dispatch(loaded: Loaded, environment: &Environment) -> Result<()> {
             start_log_thread(LogFormat::Text)?;
             warn_about_variables(environment);
             block_on(client::run(command, &loaded))
+        }
+        Command::Receipt(command) => {
+            #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+            start_log_thread(LogFormat::Text)?;
+            warn_about_variables(environment);
+            block_on(receipt::run(command, &loaded))
         }
         Command::About(command) => about::run(command, self::command()),
     }

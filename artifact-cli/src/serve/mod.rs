@@ -21,6 +21,7 @@ mod metrics;
 pub(crate) mod placement;
 pub(crate) mod plan;
 mod ready;
+mod receipts;
 mod reload;
 mod scrub;
 #[cfg_attr(
@@ -73,7 +74,7 @@ pub(crate) async fn run(
     let hangup = Hangup::new()?;
     let settings = &loaded.settings::<ServeSettings>()?;
     let sources = &loaded.sources;
-    let plan = ServePlan::new(settings, sources)?;
+    let mut plan = ServePlan::new(settings, sources)?;
     let tls = plan.open_tls()?;
     let listener = bind(settings, sources, sockets)?;
     let address = listener.address(tls.is_some())?;
@@ -91,6 +92,7 @@ pub(crate) async fn run(
     };
 
     let audit = audit::open(&settings.audit)?;
+    let receipts = receipts::open(&opened.database, plan.receipt_key.take()).await?;
 
     let managed = ManagedStore::new(
         opened.store.clone(),
@@ -114,6 +116,7 @@ pub(crate) async fn run(
     if let Some(log) = &audit {
         config = config.with_audit(audit::of_requests(log, &settings.audit));
     }
+    config = receipts::of_requests(config, receipts.as_ref());
     let admin = opened.token.authenticator(plan.old_token.as_ref())?;
     let identities =
         IdentityAuthenticator::new(Arc::clone(&opened.database.identities), admin.clone());
@@ -159,6 +162,7 @@ pub(crate) async fn run(
     let delay = settings.drain_delay;
     tasks.spawn(stop_at_signals(signals, server.handle(), readiness, delay));
     spawn_maintenance(&mut tasks, &opened, settings, audit.clone());
+    receipts::spawn(&mut tasks, receipts, &settings.receipts);
     let outcome = server.serve(listener).await;
     drop(tasks);
     drop(watch);

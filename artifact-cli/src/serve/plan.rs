@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use artifact_backend::{Ownership, OwnershipError};
 use artifact_http::{AdminToken, Secret};
+use artifact_receipt::SigningKey;
 use artifact_server::Tls;
 use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
@@ -15,6 +16,7 @@ use super::admin_token::{OldToken, TokenSource};
 use super::audit;
 use super::certificate::CertificateFiles;
 use super::ready;
+use super::receipts;
 use crate::failure::{setup, setup_from};
 use crate::files;
 use crate::output::{self, shell_word};
@@ -61,6 +63,7 @@ pub(crate) struct ServePlan<'s> {
     pub(crate) ready_fd: Option<File>,
     /// What programs must send to read the metrics.
     pub(crate) metrics_token: Option<Secret>,
+    pub(crate) receipt_key: Option<SigningKey>,
 }
 
 impl<'s> ServePlan<'s> {
@@ -73,6 +76,7 @@ impl<'s> ServePlan<'s> {
             old_token: OldToken::find(settings, sources)?,
             ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
             metrics_token: metrics_token(settings, sources)?,
+            receipt_key: receipts::read_key(&settings.receipts)?,
         };
         if settings.backend.is_memory() && plan.store.database.outlives_the_process() {
             output::warn("the rows will outlive their blobs, which are in memory only");
@@ -93,7 +97,8 @@ impl<'s> ServePlan<'s> {
         files.map(|files| files.open()).transpose()
     }
 
-    /// Checks that the database, the admin token, the data folder and the audit log are outside the blobs folder.
+    /// Checks that the database, the admin token, the data folder, the audit log and the key of receipts are outside the blobs
+    /// folder.
     ///
     /// A user who can read the blobs must not be able to read rows or secrets, and the backend must not
     /// mistake one of these files for a blob.
@@ -110,11 +115,13 @@ impl<'s> ServePlan<'s> {
         let real_blobs = real(blobs)?;
         let data_dir = Some(self.store.settings.data_dir.as_path());
         let audit_log = self.store.settings.audit.audit_log.as_deref();
+        let receipt_key = self.store.settings.receipts.receipt_key.as_deref();
         for (subject, path, flag) in [
             ("the database", self.store.database.path(), "--database"),
             ("the admin token", self.token.path(), "--admin-token-file"),
             ("the data folder", data_dir, "--data-dir"),
             ("the audit log", audit_log, "--audit-log"),
+            ("the key of receipts", receipt_key, "--receipt-key"),
         ] {
             let Some(path) = path else {
                 continue;

@@ -18,6 +18,7 @@ const GROUPS: [(&str, &str); 12] = [
     ("max_connections", "Limits"),
     ("sweep_interval", "Schedule"),
     ("audit_log", "Audit log"),
+    ("receipt_key", "Receipts"),
     ("ready_fd", "Log and settings file"),
 ];
 

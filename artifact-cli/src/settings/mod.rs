@@ -15,6 +15,8 @@ mod file;
 mod headings;
 mod load;
 mod print;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+mod receipts;
 #[cfg(test)]
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 mod reference;
@@ -41,6 +43,8 @@ pub(crate) use headings::with_headings;
 pub(crate) use load::{Loaded, load};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use print::effective;
+#[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
+pub(crate) use receipts::ReceiptSettings;
 pub(crate) use secret::{Secret, choose};
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use serve::ServeSettings;

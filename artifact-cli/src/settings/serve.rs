@@ -8,6 +8,7 @@ use clap::{ArgAction, Args};
 use secrecy::SecretString;
 
 use super::audit::AuditSettings;
+use super::receipts::ReceiptSettings;
 use super::schedule::ScheduleSettings;
 use super::values::{
     Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, collector,
@@ -467,6 +468,9 @@ pub(crate) struct ServeSettings {
 
     #[command(flatten)]
     pub(crate) audit: AuditSettings,
+
+    #[command(flatten)]
+    pub(crate) receipts: ReceiptSettings,
 
     /// Open file descriptor (a pipe or a file) that also gets the line `listening on URL` once the server
     /// accepts requests

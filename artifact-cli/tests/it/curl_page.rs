@@ -1,10 +1,11 @@
-//! The commands of `docs/curl.md` and `docs/resumable-uploads.md`, run as they stand.
+//! The commands of `docs/curl.md`, `docs/resumable-uploads.md` and `docs/receipts.md`, run as they stand.
 
 use std::process::Command;
 
 use crate::harness::{Server, skip};
 
 const PAGE: &str = include_str!("../../../docs/curl.md");
+const RECEIPTS: &str = include_str!("../../../docs/receipts.md");
 const UPLOADS: &str = include_str!("../../../docs/resumable-uploads.md");
 
 /// Returns the text of all shell blocks.
@@ -94,4 +95,30 @@ fn the_commands_of_the_page_of_uploads_work() {
         "{stdout}"
     );
     assert_eq!(lower.matches("upload-complete: ?1").count(), 3, "{stdout}");
+}
+
+#[test]
+fn the_commands_of_the_page_of_receipts_work() {
+    let (server, key) = crate::receipts::start(&[]);
+    let Some(stdout) = run(RECEIPTS, &server) else {
+        return;
+    };
+    let sha256 = "sha256 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+    assert_eq!(stdout.matches(sha256).count(), 2, "{stdout}");
+    for expected in [
+        "\nsize 6\n",
+        "\nc2sp.org/tlog-proof@v1\nindex 0\n",
+        "\nexample.com/test\n1\n",
+    ] {
+        assert!(stdout.contains(expected), "{expected:?} in {stdout}");
+    }
+    assert!(stdout.ends_with("\n32\n"), "{stdout}");
+    // What curl has fetched, our own command verifies.
+    let verify = |arguments: &[&str]| {
+        let mut command = crate::harness::artifact(server.folder.path());
+        command.args(["receipt", "verify", "--key", &key]);
+        crate::harness::run(command.args(arguments)).succeeded()
+    };
+    verify(&["hello.receipt", "hello.txt"]);
+    verify(&["--without-proof", "signed.receipt", "hello.txt"]);
 }

@@ -56,6 +56,7 @@ mod quick_start;
 mod quotas;
 mod readiness;
 mod ready;
+mod receipts;
 mod refusals;
 mod reload;
 mod resume;

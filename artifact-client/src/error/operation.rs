@@ -110,6 +110,8 @@ pub enum Operation {
     RemoveQuota,
     /// [`Client::list_quotas`](crate::Client::list_quotas).
     ListQuotas,
+    /// [`Client::receipt`](crate::Client::receipt).
+    ReadReceipt,
 }
 
 impl Operation {
@@ -167,6 +169,7 @@ impl Operation {
             Self::SetQuota => "set quota",
             Self::RemoveQuota => "remove quota",
             Self::ListQuotas => "list quotas",
+            Self::ReadReceipt => "read receipt",
         }
     }
 
@@ -196,6 +199,9 @@ impl Operation {
             }
             Self::ReadQuota | Self::SetQuota | Self::RemoveQuota => {
                 "there is no such worker, or the server keeps no quotas"
+            }
+            Self::ReadReceipt => {
+                "there is no such artifact, it is not in the log of receipts, or the server has no receipts"
             }
             Self::ReadGroup | Self::AddMember | Self::RemoveMember | Self::DeleteGroup => {
                 "there is no such group"

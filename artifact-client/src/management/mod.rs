@@ -3,6 +3,7 @@
 mod artifact;
 mod filter;
 mod quota;
+mod receipt;
 mod retention;
 mod usage;
 

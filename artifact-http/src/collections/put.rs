@@ -13,6 +13,7 @@ use crate::endpoint::{Access, Endpoint};
 use crate::management::{check_no_form, check_no_parameters};
 use crate::openapi::{Answer, Docs, RequestContent, parameters};
 use crate::problem::{Problem, ProblemType};
+use crate::receipts::WantedReceipt;
 use crate::request::AuthorizedRequest;
 use crate::response;
 
@@ -30,13 +31,14 @@ impl PutFile {
             summary: "Deposit the body under a name",
             clauses: &[
                 "M-1", "M-2", "K-4", "K-5", "K-6", "M-9", "D-4", "D-6", "D-9", "D-11", "D-13",
-                "D-14", "M-16",
+                "D-14", "M-16", "R-2",
             ],
             parameters: &[
                 &parameters::IF_NONE_MATCH_ANY,
                 &parameters::CONTENT_DIGEST,
                 &parameters::REPR_DIGEST,
                 &parameters::EXPIRES_IN,
+                &parameters::RECEIPT,
             ],
             content: Some(RequestContent::bytes()),
             answers: &[
@@ -57,6 +59,7 @@ impl PutFile {
         let (service, headers) = (request.service, &request.parts.headers);
         check_no_form(request.parts)?;
         check_conditions(headers)?;
+        let wanted = WantedReceipt::of(service, headers)?;
         let is_conditional = creates_only(headers);
         let target = Target {
             collections: collections(service)?,
@@ -76,6 +79,7 @@ impl PutFile {
         let mut response = response::json(StatusCode::CREATED, &body);
         let digest = digest_value(&row.sha256);
         response.headers_mut().insert(REPR_DIGEST, digest);
+        wanted.add(service, &row, response.headers_mut());
         Ok(response)
     }
 }

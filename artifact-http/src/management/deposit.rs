@@ -13,6 +13,7 @@ use crate::deposit::{FileIn, store};
 use crate::endpoint::{Access, Endpoint};
 use crate::openapi::{Answer, Docs, Links, RequestContent, parameters};
 use crate::problem::Problem;
+use crate::receipts::WantedReceipt;
 use crate::request::AuthorizedRequest;
 use crate::response;
 use crate::uploads::{begins_by_draft, create_by_draft};
@@ -31,13 +32,14 @@ impl DepositContent {
             summary: "Deposit the body as a file",
             clauses: &[
                 "M-1", "M-2", "M-9", "M-10", "M-15", "D-4", "D-6", "D-8", "D-9", "D-11", "D-13",
-                "D-14", "M-16", "U-10", "U-11",
+                "D-14", "M-16", "U-10", "U-11", "R-2",
             ],
             parameters: &[
                 &parameters::CONTENT_DISPOSITION,
                 &parameters::CONTENT_DIGEST,
                 &parameters::REPR_DIGEST,
                 &parameters::EXPIRES_IN,
+                &parameters::RECEIPT,
                 &parameters::IDEMPOTENCY_KEY,
                 &parameters::UPLOAD_COMPLETE,
                 &parameters::UPLOAD_LENGTH,
@@ -64,12 +66,14 @@ impl DepositContent {
         check_no_parameters(&request)?;
         let (service, parts) = (request.service, request.parts);
         check_no_form(parts)?;
+        let wanted = WantedReceipt::of(service, &parts.headers)?;
         let row = store(request, FileIn::Content).await?;
         let body = ArtifactBody::new(&row, &service.config.uri_prefix);
         let mut response = response::json(StatusCode::CREATED, &body);
         let headers = response.headers_mut();
         headers.insert(REPR_DIGEST, digest_value(&row.sha256));
         headers.insert(LOCATION, location(parts, &row.id.to_string()));
+        wanted.add(service, &row, headers);
         Ok(response)
     }
 }

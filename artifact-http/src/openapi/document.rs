@@ -10,7 +10,7 @@ use super::docs::Docs;
 use super::{DOCS, PATH, parameters, responses};
 use crate::endpoint::{Access, Endpoint};
 use crate::endpoints::endpoints;
-use crate::{health, readiness, sharing};
+use crate::{health, readiness, receipts, sharing};
 
 /// What the description adds about the endpoints of management.
 const MANAGEMENT: &str = "Under /v1/ the order is the same; the experiment header may be left out there, because the path names the experiment.";
@@ -62,6 +62,7 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool, with_readiness: bool)
         .filter(|endpoint| serves(endpoint))
         .collect();
     let with_sharing = listed.iter().any(|endpoint| endpoint.needs_sharing());
+    let with_receipts = listed.iter().any(|endpoint| endpoint.needs_receipts());
     let with_management = listed.iter().any(|endpoint| endpoint.needs_management());
     let mut generators = Generators::new();
     let mut document = json!({
@@ -115,6 +116,10 @@ pub(super) fn document(serves: impl Fn(&Endpoint) -> bool, with_readiness: bool)
         let description = "Let workers and groups read an artifact or a collection, or everyone who has a link read an artifact.";
         let tag = json!({ "name": sharing::TAG, "description": description });
         tags.insert(2, tag);
+    }
+    if with_receipts && let Some(tags) = document["tags"].as_array_mut() {
+        let description = "What the store signs about each artifact, and the log of it.";
+        tags.push(json!({ "name": receipts::TAG, "description": description }));
     }
     document
 }
@@ -176,7 +181,33 @@ fn paths(listed: &[&Endpoint], with_readiness: bool, generators: &mut Generators
         let get = operation(id, None, docs, generators);
         paths.insert(path.to_owned(), json!({ "head": head(&get), "get": get }));
     }
+    if listed.iter().any(|endpoint| endpoint.needs_receipts()) {
+        add_log(&mut paths, generators);
+    }
     Value::Object(paths)
+}
+
+/// Adds the paths of the log of receipts.
+fn add_log(paths: &mut Map<String, Value>, generators: &mut Generators) {
+    let checkpoint = operation(
+        "readCheckpoint",
+        None,
+        &receipts::CHECKPOINT_DOCS,
+        generators,
+    );
+    let path = json!({ "head": head(&checkpoint), "get": checkpoint });
+    paths.insert(receipts::CHECKPOINT.to_owned(), path);
+    let tile = operation("readTile", None, &receipts::TILE_DOCS, generators);
+    let parameter = json!({
+        "name": "F",
+        "in": "path",
+        "required": true,
+        "description": "The level of the tile, its number, and for a tile that is not full its width, by c2sp.org/tlog-tiles. Its slashes are not encoded.",
+        "schema": { "type": "string" },
+        "example": "0/000.p/1",
+    });
+    let path = json!({ "parameters": [parameter], "head": head(&tile), "get": tile });
+    paths.insert(receipts::TILE.to_owned(), path);
 }
 
 /// Describes an operation; `access` is `None` if it needs no credential.

@@ -42,24 +42,27 @@ fn document_schema(_: &mut SchemaGenerator) -> Schema {
 ///
 /// It says what `docs/http-api.md` says, as far as a schema can, and each operation names the
 /// clauses of that page that it follows (`x-clauses`). A router without identities, managed store, sharing,
-/// collections or readiness probe serves a document without the endpoints that need them.
+/// collections, readiness probe or receipts serves a document without the endpoints that need them.
 pub fn openapi() -> &'static str {
     let served = Served {
         identities: true,
         management: true,
         sharing: ServedSharing::GrantsAndLinks,
         collections: true,
+        receipts: true,
     };
     text(served, true)
 }
 
 /// Which endpoints beside the first ones a router has.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 struct Served {
     identities: bool,
     management: bool,
     sharing: ServedSharing,
     collections: bool,
+    receipts: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +74,7 @@ enum ServedSharing {
 
 impl Served {
     /// How many choices there are.
-    const CHOICES: usize = 24;
+    const CHOICES: usize = 48;
 
     /// Returns a number that stands for this choice.
     fn index(self) -> usize {
@@ -80,7 +83,12 @@ impl Served {
             ServedSharing::Grants => 1,
             ServedSharing::GrantsAndLinks => 2,
         };
-        let given = [self.identities, self.management, self.collections];
+        let given = [
+            self.identities,
+            self.management,
+            self.collections,
+            self.receipts,
+        ];
         let index = given
             .into_iter()
             .fold(0, |index, given| 2 * index + usize::from(given));
@@ -96,6 +104,7 @@ impl Served {
         (self.identities || !endpoint.needs_identities())
             && (self.management || !endpoint.needs_management())
             && (self.collections || !endpoint.needs_collections())
+            && (self.receipts || !endpoint.needs_receipts())
             && is_shared
     }
 }
@@ -124,6 +133,7 @@ pub fn openapi_of(config: &HttpConfig, with_identities: bool) -> Cow<'static, st
             Some(_) => ServedSharing::Grants,
         },
         collections: config.collections().is_some(),
+        receipts: config.receipts.is_some(),
     };
     let text = text(served, config.readiness.is_some());
     rename::renamed(text, config)

@@ -25,6 +25,9 @@ impl From<Error> for Problem {
             }
             ErrorKind::NameTaken => Self::new(ProblemType::AlreadyExists, error.detail()),
             ErrorKind::Sealed => Self::new(ProblemType::Sealed, error.detail()),
+            ErrorKind::NotFound if operation == Operation::Receipt => {
+                Self::new(ProblemType::NotFound, error.detail())
+            }
             ErrorKind::NotFound => Self::new(
                 ProblemType::NotFound,
                 match operation {

@@ -4,7 +4,7 @@ use artifact_backend::UriPrefix;
 use artifact_http::{
     BasePath, ErrorPrefix, ExperimentHeader, HttpConfig, Refusal, RequestInfo, openapi_of,
 };
-use artifact_store::{CollectionStore, Database, MemoryDatabase, Sharing};
+use artifact_store::{CollectionStore, Database, MemoryDatabase, ReceiptLog, Sharing};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
@@ -12,7 +12,7 @@ use http::{Method, Request};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::support::{BOUNDARY, FILE, HOME, Reply, Site, Who, bearer, form, reply};
+use crate::support::{BOUNDARY, FILE, HOME, Reply, Site, Who, bearer, form, receipt_key, reply};
 
 fn config(base: &str) -> HttpConfig {
     HttpConfig::default()
@@ -163,7 +163,12 @@ async fn the_document_has_the_configured_names() {
     let with_sharing = managed.with_sharing(Sharing::new(site.managed(), records));
     assert!(!openapi_of(&with_sharing, true).contains("/collections"));
     let collections = CollectionStore::new(site.managed(), site.rows.clone());
-    let all = with_sharing.with_collections(collections);
+    let with_collections = with_sharing.with_collections(collections);
+    let without = openapi_of(&with_collections, true);
+    assert!(!without.contains("/receipt") && !without.contains("/log/"));
+    let records = Database::new(MemoryDatabase::new()).receipts;
+    let receipts = ReceiptLog::open(records, receipt_key()).await.unwrap();
+    let all = with_collections.with_receipts(receipts);
     let without = openapi_of(&all.clone().without_links(), true).into_owned();
     assert!(without.contains("/grants") && !without.contains("/links"));
     assert_eq!(openapi_of(&all, true), artifact_http::openapi());

@@ -38,6 +38,7 @@ mod problem_layer;
 mod range;
 mod read_policy;
 mod readiness;
+mod receipts;
 mod secrets;
 mod sharing;
 mod support;

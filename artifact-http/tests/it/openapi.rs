@@ -47,6 +47,10 @@ fn every_endpoint_is_documented_and_nothing_else() {
         ("/openapi.json".to_owned(), "head".to_owned()),
         ("/readyz".to_owned(), "get".to_owned()),
         ("/readyz".to_owned(), "head".to_owned()),
+        ("/log/checkpoint".to_owned(), "get".to_owned()),
+        ("/log/checkpoint".to_owned(), "head".to_owned()),
+        ("/log/tile/{F}".to_owned(), "get".to_owned()),
+        ("/log/tile/{F}".to_owned(), "head".to_owned()),
     ];
     for endpoint in endpoints() {
         let path = endpoint.path.to_owned();

@@ -10,6 +10,7 @@ mod inventory;
 mod placement;
 mod portable;
 mod quotas;
+mod receipts;
 mod rows;
 mod sharing;
 mod staged;

@@ -26,6 +26,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::identity::IdentityStore;
 use crate::metrics::{PoolStatus, record_pools};
 use crate::placement::PlacementRecord;
+use crate::receipts::ReceiptRecord;
 use crate::sharing::SharingRecord;
 use crate::store_id::StoreIdRecord;
 
@@ -62,6 +63,8 @@ pub struct Database {
     pub placement: Arc<dyn PlacementRecord>,
     /// The collections, for [`CollectionStore::new`](crate::CollectionStore::new).
     pub collections: Arc<dyn CollectionCatalog>,
+    /// The log of receipts, for [`ReceiptLog::open`](crate::ReceiptLog::open).
+    pub receipts: Arc<dyn ReceiptRecord>,
     closer: Arc<dyn CloseDatabase>,
     portable: Option<Arc<dyn PortableDatabase>>,
 }
@@ -76,6 +79,7 @@ impl Database {
             + StoreIdRecord
             + PlacementRecord
             + CollectionCatalog
+            + ReceiptRecord
             + CloseDatabase,
     {
         let database = Arc::new(database);
@@ -87,6 +91,7 @@ impl Database {
             store_id: database.clone(),
             placement: database.clone(),
             collections: database.clone(),
+            receipts: database.clone(),
             portable: Arc::clone(&database).portable(),
             closer: database,
         }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::collection_line::{CollectionFileLine, CollectionLine};
+use super::receipt_line::{QueuedReceiptLine, ReceiptLine, ReceiptLogLine};
 use super::record::DumpRecord;
 use super::shares::{GrantLine, LinkLine};
 use crate::administrators::Administrator;
@@ -84,6 +85,12 @@ pub struct DumpCounts {
     /// The quotas.
     #[serde(default)]
     pub quotas: u64,
+    /// The entries of the log of receipts. Left out of the text if their number is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub receipts: u64,
+    /// The artifacts that have no entry in the log yet. Left out of the text if their number is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub queued_receipts: u64,
     /// The records that could not be read, and are not in the dump. An unreadable hold is in it, as one of the
     /// administrator.
     pub unreadable: u64,
@@ -117,6 +124,10 @@ impl DumpCounts {
             DumpRecord::Collection(_) => self.collections += 1,
             DumpRecord::CollectionFile { .. } => self.collection_files += 1,
             DumpRecord::Quota { .. } => self.quotas += 1,
+            // There is one at most.
+            DumpRecord::ReceiptLog { .. } => {}
+            DumpRecord::Receipt { .. } => self.receipts += 1,
+            DumpRecord::QueuedReceipt(_) => self.queued_receipts += 1,
         }
     }
 }
@@ -161,6 +172,9 @@ pub(super) enum Line {
     Collection(CollectionLine),
     CollectionFile(CollectionFileLine),
     Quota(QuotaLine),
+    ReceiptLog(ReceiptLogLine),
+    Receipt(ReceiptLine),
+    QueuedReceipt(QueuedReceiptLine),
     Counts(DumpCounts),
     End {
         /// Of all bytes before this line.
@@ -288,6 +302,15 @@ impl Line {
                 max_artifacts: quota.max_artifacts,
                 max_in_flight: quota.max_in_flight,
             }),
+            DumpRecord::ReceiptLog { origin, secret } => {
+                Self::ReceiptLog(ReceiptLogLine::new(&origin, &secret))
+            }
+            DumpRecord::Receipt {
+                index,
+                artifact,
+                hash,
+            } => Self::Receipt(ReceiptLine::new(index, artifact, hash)),
+            DumpRecord::QueuedReceipt(queued) => Self::QueuedReceipt(queued.into()),
         }
     }
 
@@ -363,6 +386,9 @@ impl Line {
                     .with_max_artifacts(line.max_artifacts)
                     .with_max_in_flight(line.max_in_flight),
             },
+            Self::ReceiptLog(line) => line.into_record()?,
+            Self::Receipt(line) => line.into_record(),
+            Self::QueuedReceipt(line) => line.into(),
         })
     }
 }

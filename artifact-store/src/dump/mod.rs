@@ -9,6 +9,8 @@ mod decoder;
 mod encoder;
 #[cfg(feature = "backup")]
 mod line;
+#[cfg(feature = "backup")]
+mod receipt_line;
 mod record;
 #[cfg(feature = "backup")]
 mod shares;

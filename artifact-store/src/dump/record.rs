@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use artifact_backend::{ArtifactId, Sha256Digest};
+use artifact_receipt::{KeyName, LogSecret, TreeHash};
 
 use crate::administrators::Administrator;
 use crate::catalog::{Hold, RowPosition};
@@ -11,6 +12,7 @@ use crate::digests::ChunkDigests;
 use crate::experiment::Experiment;
 use crate::identity::{CredentialHash, Group, GroupId, MemberId, Worker};
 use crate::quota::{Quota, QuotaScope};
+use crate::receipts::QueuedReceipt;
 use crate::row::Row;
 use crate::sharing::{AccessGrant, AccessLink};
 
@@ -87,4 +89,22 @@ pub enum DumpRecord {
         /// The limits.
         quota: Quota,
     },
+    /// The log of receipts, if one has begun.
+    ReceiptLog {
+        /// Its name.
+        origin: KeyName,
+        /// What the salts of its leaves are derived from.
+        secret: LogSecret,
+    },
+    /// A leaf of the log, in the order of the indexes, without gaps.
+    Receipt {
+        /// Its index.
+        index: u64,
+        /// The artifact, which may have been removed.
+        artifact: ArtifactId,
+        /// The hash.
+        hash: TreeHash,
+    },
+    /// An artifact that has no leaf yet. A copy gives it another number.
+    QueuedReceipt(QueuedReceipt),
 }

@@ -29,6 +29,7 @@ mod principal;
 mod quota;
 mod ranges;
 mod readiness;
+mod receipts;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;

@@ -43,6 +43,9 @@ struct Arguments {
     /// Public URL that the server was started with, if it differs from the base URL
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Public key of the log of receipts, for scenarios of receipts
+    #[arg(long, value_name = "KEY")]
+    receipt_key: Option<String>,
     /// Skip scenarios of `artifact serve` itself, for endpoints mounted in another server
     #[arg(long)]
     embedded: bool,
@@ -79,6 +82,7 @@ fn run(arguments: Arguments) -> Result<bool, String> {
         second_experiment,
         max_artifact_bytes,
         public_url,
+        receipt_key,
         embedded,
         filter,
         list,
@@ -112,6 +116,9 @@ fn run(arguments: Arguments) -> Result<bool, String> {
     }
     if let Some(url) = public_url {
         subject = subject.with_public_url(&url);
+    }
+    if let Some(key) = receipt_key {
+        subject = subject.with_receipt_key(key);
     }
     if embedded {
         subject = subject.embedded();

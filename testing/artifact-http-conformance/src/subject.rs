@@ -17,6 +17,7 @@ pub struct Subject {
     pub(crate) second_experiment: Option<String>,
     pub(crate) max_artifact_bytes: Option<u64>,
     pub(crate) public_url: Option<String>,
+    pub(crate) receipt_key: Option<String>,
     pub(crate) embedded: bool,
 }
 
@@ -64,6 +65,7 @@ impl Subject {
             second_experiment: None,
             max_artifact_bytes: None,
             public_url: None,
+            receipt_key: None,
             embedded: false,
         })
     }
@@ -95,6 +97,13 @@ impl Subject {
     #[must_use = "this returns the changed subject"]
     pub fn with_public_url(mut self, url: &str) -> Self {
         self.public_url = Some(url.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Sets the public key of the log of receipts. Without it, scenarios of receipts are skipped.
+    #[must_use = "this returns the changed subject"]
+    pub fn with_receipt_key(mut self, key: impl Into<String>) -> Self {
+        self.receipt_key = Some(key.into());
         self
     }
 

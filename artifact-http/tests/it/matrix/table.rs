@@ -76,6 +76,7 @@ fn classes(endpoint: &Endpoint) -> (bool, bool) {
         | "readGroup"
         | "listArtifacts"
         | "readArtifact"
+        | "readReceipt"
         | "deleteArtifact"
         | "readUsage"
         | "readRetention"
@@ -145,8 +146,8 @@ fn is_allowed(endpoint: &Endpoint, sender: Sender, target: Target) -> bool {
         "deleteArtifact" | "putFile" | "deleteFile" | "deleteCollection" | "sealCollection" => {
             sender.is_admin() || (sender == Sender::Owner && target == Target::Own)
         }
-        "readArtifact" | "fetchContent" | "fetch" | "readCollection" | "listFiles"
-        | "fetchFile" | "readManifest" => may_read(sender, target),
+        "readArtifact" | "readReceipt" | "fetchContent" | "fetch" | "readCollection"
+        | "listFiles" | "fetchFile" | "readManifest" => may_read(sender, target),
         "createGrant"
         | "listGrants"
         | "revokeGrant"

@@ -7,9 +7,10 @@ use artifact_backend_mem::MemBackend;
 use artifact_http::{
     AdminToken, Authenticate, HttpConfig, IdentityAuthenticator, router_with_identities,
 };
+use artifact_store::artifact_receipt::SigningKey;
 use artifact_store::{
     ArtifactStore, CollectionStore, Database, Experiment, ManagedStore, MemoryDatabase,
-    ReadinessProbe, Sharing, StoreConfig, Timestamp, UploadOptions,
+    ReadinessProbe, ReceiptLog, Sharing, StoreConfig, Timestamp, UploadOptions,
 };
 use axum::Router;
 use axum::body::Body;
@@ -19,6 +20,11 @@ use serde_json::{Value, json};
 use super::{BOUNDARY, ELSEWHERE, FILE, HOME, Reply, fetch_path, form, log, reply};
 
 pub(crate) const ADMIN_SECRET: &str = "canary-0b7d-admin-51ce";
+
+/// The key that signs the receipts.
+pub(crate) fn receipt_key() -> SigningKey {
+    SigningKey::from_seed("example.com/http".parse().unwrap(), &[4; 32])
+}
 
 /// A principal that sends requests, and its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +135,9 @@ impl Community {
         let catalog = Arc::clone(&database.collections);
         let collections = CollectionStore::new(managed.clone(), catalog);
         let readiness = ReadinessProbe::new(&store, &database, backend.clone());
+        let receipts = ReceiptLog::open(Arc::clone(&database.receipts), receipt_key());
         let config = config
+            .with_receipts(receipts.await.unwrap())
             .with_management(managed)
             .with_sharing(sharing)
             .with_collections(collections)

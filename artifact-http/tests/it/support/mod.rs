@@ -30,7 +30,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 pub(crate) use self::audited::{Audited, ExpectedLine};
-pub(crate) use self::community::{ADMIN_SECRET, Community, Member};
+pub(crate) use self::community::{ADMIN_SECRET, Community, Member, receipt_key};
 pub(crate) use self::gated_identities::GatedIdentities;
 pub(crate) use self::house::{Certificate, House};
 pub(crate) use self::log::Log;

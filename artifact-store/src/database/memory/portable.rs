@@ -154,6 +154,7 @@ impl Maps {
         records.extend(self.rows.collections.records());
         self.rows.shares.add_records(&mut records);
         records.extend(self.quotas.records());
+        self.rows.receipts.add_records(&mut records);
         records
     }
 
@@ -233,6 +234,17 @@ impl Maps {
                     return taken();
                 }
             }
+            DumpRecord::ReceiptLog { origin, secret } => {
+                if !self.rows.receipts.load_log(origin, secret) {
+                    return taken();
+                }
+            }
+            DumpRecord::Receipt {
+                index,
+                artifact,
+                hash,
+            } => self.rows.receipts.load(index, artifact, hash)?,
+            DumpRecord::QueuedReceipt(queued) => self.rows.receipts.load_queued(queued),
         }
         Ok(())
     }

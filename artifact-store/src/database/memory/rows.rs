@@ -8,6 +8,7 @@ use artifact_backend::ArtifactId;
 use jiff::Timestamp;
 
 use super::collections::Collections;
+use super::receipts::Receipts;
 use super::sharing::Shares;
 use super::staged::Staged;
 use crate::catalog::{
@@ -46,6 +47,7 @@ pub(super) struct Rows {
     pub(super) staged: Staged,
     pub(super) shares: Shares,
     pub(super) collections: Collections,
+    pub(super) receipts: Receipts,
 }
 
 /// What a key belongs to, and the key.
@@ -65,7 +67,10 @@ impl Rows {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.positions.is_empty() && self.holds.is_empty() && self.collections.is_empty()
+        self.positions.is_empty()
+            && self.holds.is_empty()
+            && self.collections.is_empty()
+            && self.receipts.is_empty()
     }
 
     /// Inserts a row of a copy. Returns whether neither its id nor its position was taken.
@@ -108,6 +113,7 @@ impl Rows {
 
     /// Inserts a row whose id is not taken.
     pub(super) fn insert(&mut self, row: Row, digests: Option<ChunkDigests>) {
+        self.receipts.enqueue(&row);
         self.last += 1;
         self.digests
             .extend(digests.map(|digests| (row.id, digests)));

@@ -1,12 +1,14 @@
 //! One transaction that writes everything into an empty database.
 
 use artifact_backend::{ArtifactId, Sha256Digest, StoreId};
+use artifact_receipt::{KeyName, LogSecret, TreeHash};
 use async_trait::async_trait;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresDatabase;
 use super::columns::{DigestColumns, RowColumns};
 use super::portable::{OpenTransaction, copying};
+use super::receipts;
 use super::shared_columns::{GrantColumns, INSERT_GRANTS, INSERT_LINKS, LinkColumns};
 use crate::administrators::Administrator;
 use crate::catalog::Hold;
@@ -14,8 +16,8 @@ use crate::collections::{Collection, CollectionFile, CollectionId};
 use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
-    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored_epoch, stored_limits,
-    stored_position, stored_state,
+    INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, TABLES, micros, stored, stored_epoch,
+    stored_limits, stored_position, stored_state,
 };
 use crate::digests::ChunkDigests;
 use crate::dump::DumpRecord;
@@ -23,6 +25,7 @@ use crate::error::{Operation, Result};
 use crate::identity::{CredentialHash, DisplayName, Group, GroupId, Labels, MemberId, Worker};
 use crate::placement::Placement;
 use crate::quota::{Quota, QuotaScope};
+use crate::receipts::{CopiedLog, QueuedReceipt};
 use crate::row::Row;
 use crate::sharing::{AccessGrant, AccessLink};
 
@@ -98,6 +101,7 @@ pub(super) struct PostgresLoad {
     last_position: i64,
     /// The group of the last member, and the position of that member.
     last_member: Option<(GroupId, i64)>,
+    receipts: CopiedLog,
 }
 
 impl PostgresLoad {
@@ -115,6 +119,7 @@ impl PostgresLoad {
             transaction,
             last_position: 0,
             last_member: None,
+            receipts: CopiedLog::default(),
         })
     }
 
@@ -155,6 +160,8 @@ impl DatabaseLoad for PostgresLoad {
 
     async fn commit(self: Box<Self>, store_id: Option<StoreId>) -> Result<()> {
         self.run(CONTINUE, &[&self.last_position]).await?;
+        self.run(receipts::SET_SIZE, &[&stored(self.receipts.size())])
+            .await?;
         if let Some(id) = store_id {
             self.run(STORE_ID, &[&id.as_bytes().as_slice()]).await?;
         }
@@ -179,6 +186,9 @@ struct Batch {
     grants: Vec<AccessGrant>,
     links: Vec<(AccessLink, Sha256Digest)>,
     quotas: Vec<(QuotaScope, Quota)>,
+    logs: Vec<(KeyName, LogSecret)>,
+    leaves: Vec<(u64, ArtifactId, TreeHash)>,
+    queued: Vec<QueuedReceipt>,
 }
 
 impl Batch {
@@ -215,6 +225,13 @@ impl Batch {
                 self.files.push((collection, file));
             }
             DumpRecord::Quota { scope, quota } => self.quotas.push((scope, quota)),
+            DumpRecord::ReceiptLog { origin, secret } => self.logs.push((origin, secret)),
+            DumpRecord::Receipt {
+                index,
+                artifact,
+                hash,
+            } => self.leaves.push((index, artifact, hash)),
+            DumpRecord::QueuedReceipt(queued) => self.queued.push(queued),
         }
         Ok(())
     }
@@ -260,7 +277,43 @@ impl Batch {
             let columns = LinkColumns::of(&self.links);
             load.run(INSERT_LINKS, &columns.params()).await?;
         }
-        self.write_quotas(load).await
+        self.write_quotas(load).await?;
+        self.write_receipts(load).await
+    }
+
+    async fn write_receipts(&self, load: &mut PostgresLoad) -> Result<()> {
+        for (origin, secret) in &self.logs {
+            load.run(receipts::QUEUE_ROWS, &[]).await?;
+            let (origin, secret) = (origin.as_str(), secret.expose_bytes().as_slice());
+            load.run(receipts::LOAD_LOG, &[&origin, &secret]).await?;
+        }
+        let mut nodes = Vec::new();
+        for (index, artifact, hash) in &self.leaves {
+            nodes.extend(load.receipts.push(*index, *artifact, *hash)?);
+        }
+        if !nodes.is_empty() {
+            let columns = receipts::NodeColumns::of(&nodes);
+            let params: [&(dyn ToSql + Sync); 4] = [
+                &columns.levels,
+                &columns.positions,
+                &columns.hashes,
+                &columns.artifacts,
+            ];
+            load.run(receipts::LOAD_NODES, &params).await?;
+        }
+        if self.queued.is_empty() {
+            return Ok(());
+        }
+        let all = &self.queued;
+        let ids = column(all, |queued| queued.id.as_bytes().as_slice());
+        let experiments = column(all, |queued| queued.experiment.as_str());
+        let principals = column(all, |queued| queued.created_by.as_str());
+        let sizes = column(all, |queued| stored(queued.size));
+        let digests = column(all, |queued| queued.sha256.as_bytes().as_slice());
+        let times = column(all, |queued| queued.created_at.as_microsecond());
+        let params: [&(dyn ToSql + Sync); 6] =
+            [&ids, &experiments, &principals, &sizes, &digests, &times];
+        load.run(receipts::LOAD_QUEUE, &params).await
     }
 
     /// Counts the rows, which come before it.

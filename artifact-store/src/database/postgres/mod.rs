@@ -20,6 +20,7 @@ mod pooler;
 mod portable;
 mod query;
 mod quotas;
+mod receipts;
 mod removal;
 mod scan;
 mod session;

@@ -12,6 +12,9 @@ use super::collections::{
 use super::digests::ChunkDigestsRecord;
 use super::maintenance::position;
 use super::quotas::{decode_limits, decode_scope};
+use super::receipts::{
+    LeafRecord, LogRecord, QueuedRecord, SELECT_LEAVES, SELECT_LOG, SELECT_QUEUE,
+};
 use super::records::{
     ArtifactRecord, Columns, Decoder, ExperimentRecord, MembershipRecord, Record as _, WorkerRecord,
 };
@@ -40,6 +43,9 @@ pub(in crate::database) enum Part {
     Grants,
     Links,
     Quotas,
+    ReceiptLog,
+    Receipts,
+    QueuedReceipts,
 }
 
 /// Whether a database is empty.
@@ -48,11 +54,11 @@ pub(in crate::database) const IS_EMPTY: &str = "\
         OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM holds) \
         OR EXISTS (SELECT 1 FROM store_id) OR EXISTS (SELECT 1 FROM proposed_store_ids) \
         OR EXISTS (SELECT 1 FROM placement) OR EXISTS (SELECT 1 FROM administrators) \
-        OR EXISTS (SELECT 1 FROM collections))";
+        OR EXISTS (SELECT 1 FROM collections) OR EXISTS (SELECT 1 FROM receipt_log))";
 pub(in crate::database) const SELECT_STORE_ID: &str = "SELECT id FROM store_id";
 
 /// The tables whose records are copied, and those of uploads, which are not: a database that was moved changes none of them.
-pub(in crate::database) const TABLES: [&str; 22] = [
+pub(in crate::database) const TABLES: [&str; 25] = [
     "access_grants",
     "access_links",
     "admin_token",
@@ -69,6 +75,9 @@ pub(in crate::database) const TABLES: [&str; 22] = [
     "placement",
     "proposed_store_ids",
     "quotas",
+    "receipt_log",
+    "receipt_nodes",
+    "receipt_queue",
     "replaced_admin_tokens",
     "retention",
     "store_id",
@@ -79,7 +88,7 @@ pub(in crate::database) const TABLES: [&str; 22] = [
 
 impl Part {
     /// How many kinds there are.
-    pub(in crate::database) const NUMBER: usize = 14;
+    pub(in crate::database) const NUMBER: usize = 17;
 
     pub(in crate::database) const ALL: [Self; Self::NUMBER] = [
         Self::Experiments,
@@ -96,6 +105,9 @@ impl Part {
         Self::Grants,
         Self::Links,
         Self::Quotas,
+        Self::ReceiptLog,
+        Self::Receipts,
+        Self::QueuedReceipts,
     ];
 
     /// Returns how many records a batch has.
@@ -152,6 +164,9 @@ impl Part {
                 "SELECT experiment, principal, max_bytes, max_artifacts, max_in_flight FROM quotas \
                  ORDER BY experiment, principal"
             }
+            Self::ReceiptLog => SELECT_LOG,
+            Self::Receipts => SELECT_LEAVES,
+            Self::QueuedReceipts => SELECT_QUEUE,
         }
     }
 
@@ -171,6 +186,9 @@ impl Part {
             Self::Collections => "collection",
             Self::CollectionFiles => "file of a collection",
             Self::Quotas => "quota",
+            Self::ReceiptLog => "log of receipts",
+            Self::Receipts => "entry of the log of receipts",
+            Self::QueuedReceipts => "queued entry of the log of receipts",
         }
     }
 
@@ -239,6 +257,24 @@ impl Part {
                         row.optional_integer(4)?,
                     ]),
                 }
+            }
+            Self::ReceiptLog => {
+                let log = LogRecord::read(row)?.decode(Operation::Dump)?;
+                DumpRecord::ReceiptLog {
+                    origin: log.origin,
+                    secret: log.secret,
+                }
+            }
+            Self::Receipts => {
+                let (index, artifact, hash) = LeafRecord::read(row)?.decode()?;
+                DumpRecord::Receipt {
+                    index,
+                    artifact,
+                    hash,
+                }
+            }
+            Self::QueuedReceipts => {
+                DumpRecord::QueuedReceipt(QueuedRecord::read(row)?.decode(Operation::Dump)?)
             }
         })
     }

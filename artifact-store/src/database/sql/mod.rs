@@ -17,6 +17,7 @@ mod param;
 mod placement;
 mod queue;
 mod quotas;
+mod receipts;
 mod records;
 mod scrubs;
 mod sharing;
@@ -50,6 +51,7 @@ pub(super) use self::queue::{MAX_BATCH, MAX_WAIT};
 pub(super) use self::quotas::{
     LimitedRecord, SELECT_LIMITED, SqlQuotas, refused, select_quotas, stored, stored_limits,
 };
+pub(super) use self::receipts::SqlReceipts;
 pub(super) use self::records::{
     ArtifactRecord, Columns, Decoder, FlagRecord, Record, Records, VersionedRecord,
 };
@@ -80,8 +82,11 @@ pub(super) enum Lane {
 /// A database that runs the statements of this module. Every such database is a
 /// [`Catalog`](crate::Catalog), an [`IdentityStore`](crate::IdentityStore), a
 /// [`SharingRecord`](crate::SharingRecord), a [`StoreIdRecord`](crate::StoreIdRecord), a
-/// [`PlacementRecord`](crate::PlacementRecord) and a [`QuotaStore`](crate::QuotaStore).
-pub(super) trait SqlDatabase: SqlQuotas + Debug + Send + Sync + 'static {
+/// [`PlacementRecord`](crate::PlacementRecord), a [`QuotaStore`](crate::QuotaStore) and a
+/// [`ReceiptRecord`](crate::ReceiptRecord).
+pub(super) trait SqlDatabase:
+    SqlQuotas + SqlReceipts + Debug + Send + Sync + 'static
+{
     /// Returns the columns `chunk_bytes, blake3, digests` of the row with the id $1.
     const SELECT_CHUNK_DIGESTS: &'static str;
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, Params, params_from_iter};
 use super::connection::{Role, connect};
 use super::portable::{Copies, blocking, copying};
 use super::quotas;
+use super::receipts;
 use super::removal::now;
 use crate::administrators::Administrator;
 use crate::collections::{Collection, CollectionFile, CollectionId};
@@ -16,7 +17,7 @@ use crate::database::portable::{DatabaseLoad, not_empty};
 use crate::database::rejected::Rejected;
 use crate::database::sql::{
     INSERT_FORMER, IS_EMPTY, REPLACE_PLACEMENT, digest_params, grant_params, link_params, micros,
-    stored_epoch, stored_limits, stored_position, stored_state,
+    stored, stored_epoch, stored_limits, stored_position, stored_state,
 };
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -24,6 +25,7 @@ use crate::file_name::FileName;
 use crate::identity::{DisplayName, GroupId, Labels};
 use crate::placement::Placement;
 use crate::quota::{Quota, QuotaScope};
+use crate::receipts::{CopiedLog, QueuedReceipt, ReceiptNode};
 
 // SQLite numbers the parameters in the order in which they first appear.
 const EXPERIMENT: &str = "INSERT INTO experiments (id, created_at) VALUES ($1, $2)";
@@ -84,6 +86,9 @@ const COUNT_FILE: &str = "\
     UPDATE collections SET files = files + 1, bytes = bytes + file.size FROM (\
         SELECT collection, size FROM collection_files WHERE collection = $1 AND name = $2 AND state = 0\
     ) AS file WHERE collections.id = file.collection";
+const QUEUED_RECEIPT: &str = "\
+    INSERT INTO receipt_queue (artifact, experiment, created_by, size, sha256, created_at) \
+    VALUES ($1, $2, $3, $4, $5, $6)";
 const STORE_ID: &str = "INSERT INTO store_id (only_row, id) VALUES (1, $1)";
 
 /// An open transaction. Dropping it rolls it back.
@@ -99,6 +104,7 @@ struct Open {
     connection: Connection,
     /// The group of the last member, and the position of that member.
     last_member: Option<(GroupId, i64)>,
+    receipts: CopiedLog,
 }
 
 impl SqliteLoad {
@@ -125,6 +131,7 @@ impl SqliteLoad {
                 open: Arc::new(Mutex::new(Some(Open {
                     connection,
                     last_member: None,
+                    receipts: CopiedLog::default(),
                 }))),
             })
         })
@@ -165,6 +172,7 @@ impl DatabaseLoad for SqliteLoad {
     async fn commit(self: Box<Self>, store_id: Option<StoreId>) -> Result<()> {
         let copies = self.copies.clone();
         self.run(move |open| {
+            open.execute(receipts::SET_SIZE, [stored(open.receipts.size())])?;
             if let Some(id) = store_id {
                 open.execute(STORE_ID, [id.as_bytes()])?;
             }
@@ -290,7 +298,40 @@ impl Open {
             DumpRecord::Collection(collection) => self.write_collection(collection),
             DumpRecord::CollectionFile { collection, file } => self.write_file(*collection, file),
             DumpRecord::Quota { scope, quota } => self.write_quota(scope, quota),
+            DumpRecord::ReceiptLog { origin, secret } => {
+                let triggers = self.connection.execute_batch(receipts::QUEUE_FROM_NOW);
+                triggers.map_err(copying)?;
+                self.execute(receipts::BEGIN, (origin.as_str(), secret.expose_bytes()))
+            }
+            DumpRecord::Receipt {
+                index,
+                artifact,
+                hash,
+            } => {
+                let nodes = self.receipts.push(*index, *artifact, *hash)?;
+                nodes.iter().try_for_each(|node| self.write_node(node))
+            }
+            DumpRecord::QueuedReceipt(queued) => self.write_queued(queued),
         }
+    }
+
+    fn write_node(&self, node: &ReceiptNode) -> Result<()> {
+        let inserted = receipts::insert_node(&self.connection, node);
+        inserted.map(drop).map_err(copying)
+    }
+
+    fn write_queued(&self, queued: &QueuedReceipt) -> Result<()> {
+        self.execute(
+            QUEUED_RECEIPT,
+            (
+                queued.id.as_bytes(),
+                queued.experiment.as_str(),
+                queued.created_by.as_str(),
+                stored(queued.size),
+                queued.sha256.as_bytes(),
+                queued.created_at.as_microsecond(),
+            ),
+        )
     }
 
     fn write_administrator(&self, administrator: &Administrator) -> Result<()> {

@@ -14,6 +14,7 @@ mod migrations;
 mod portable;
 mod quotas;
 mod readers;
+mod receipts;
 mod removal;
 mod scan;
 mod sharing;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use artifact_store::artifact_receipt::{LogSecret, TreeHash};
 use artifact_store::{
     AccessGrant, AccessLink, Administrator, AdministratorId, AdministratorStoreExt as _,
     ArtifactId, ChunkDigests, Collection, CollectionFile, CollectionId, ContentType,
     CredentialHash, Database, DumpRecord, ErrorKind, Experiment, FileName, FileState, GrantId,
     GrantSubject, Group, GroupId, Hold, Labels, LinkId, LinkSecret, ListPosition, MemberId,
-    PrincipalId, Quota, QuotaScope, Row, RowPosition, Sha256Digest, Worker, WorkerId,
+    PrincipalId, QueuedReceipt, Quota, QuotaScope, Row, RowPosition, Sha256Digest, Worker,
+    WorkerId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -114,6 +116,23 @@ pub(crate) fn small() -> Vec<DumpRecord> {
         scope: quota_scope(),
         quota: quota(),
     });
+    records.extend(receipts());
+    records
+}
+
+/// A log with an entry of a row and one of a removed row, and a row that has none yet.
+fn receipts() -> Vec<DumpRecord> {
+    let mut records = vec![DumpRecord::ReceiptLog {
+        origin: "example.com/store".parse().unwrap(),
+        secret: LogSecret::from_bytes([3; 32]),
+    }];
+    records.extend([(0, 1), (1, 200)].map(|(index, id)| DumpRecord::Receipt {
+        index,
+        artifact: row(id).id,
+        hash: TreeHash::of_leaf(&[id]),
+    }));
+    let queued = QueuedReceipt::of(1, &row(4));
+    records.push(DumpRecord::QueuedReceipt(queued));
     records
 }
 

@@ -28,6 +28,7 @@ mod problems;
 mod quotas;
 mod ranges;
 mod read_rule;
+mod receipts;
 mod sharing;
 mod tokens;
 mod uploads;
@@ -66,6 +67,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
         content::SCENARIOS,
         keys::SCENARIOS,
         quotas::SCENARIOS,
+        receipts::SCENARIOS,
         tokens::SCENARIOS,
         sharing::SCENARIOS,
         page::SCENARIOS,

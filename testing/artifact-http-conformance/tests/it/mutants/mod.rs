@@ -4,6 +4,7 @@ mod administrators;
 mod collections;
 mod mutation;
 mod quotas;
+mod receipts;
 mod request;
 mod response;
 mod server;
@@ -207,6 +208,24 @@ mutants! {
     declared_names_are_ignored: NameIgnored => "content::names_and_types_come_from_the_header";
     forms_are_stored_as_files: FormStored => "content::forms_are_refused";
     a_201_lacks_its_location: NoLocation => "content::the_body_is_the_file";
+    receipts_have_a_wrong_signature: ReceiptSignatureWrong =>
+        "receipts::deposits_return_a_signed_receipt", "receipts::receipts_are_proven";
+    receipts_have_another_size: ReceiptOfOtherSize =>
+        "receipts::deposits_return_a_signed_receipt", "receipts::receipts_are_proven";
+    receipts_are_not_in_the_log: ReceiptNotInLog => "receipts::receipts_are_proven";
+    receipts_lack_their_proof: ReceiptWithoutProof => "receipts::receipts_are_proven";
+    receipts_of_deposits_are_left_out: ReceiptFieldIgnored => "receipts::deposits_return_a_signed_receipt";
+    any_wish_for_a_receipt_is_accepted: ReceiptFieldUnchecked =>
+        "receipts::receipts_are_returned_only_if_wanted";
+    every_worker_reads_receipts: ReceiptForEveryone => "receipts::only_those_of_the_read_rule_read_receipts";
+    the_log_forks: CheckpointForks =>
+        "receipts::checkpoints_only_grow", "receipts::tiles_have_the_hashes_of_the_tree";
+    the_log_shrinks: CheckpointShrinks => "receipts::checkpoints_only_grow";
+    checkpoints_have_a_wrong_signature: CheckpointSignatureWrong =>
+        "receipts::checkpoints_only_grow", "receipts::checkpoints_need_no_credential";
+    tiles_have_other_hashes: TileChanged =>
+        "receipts::checkpoints_only_grow", "receipts::tiles_have_the_hashes_of_the_tree";
+    tiles_are_made_up: TileMadeUp => "receipts::no_other_path_is_a_tile";
     keys_are_ignored: KeyIgnored =>
         "keys::a_repeated_deposit_returns_the_same_artifact", "keys::a_key_of_another_deposit_is_refused",
         "keys::concurrent_deposits_with_a_key_make_one_artifact", "keys::a_key_outlives_its_artifact",

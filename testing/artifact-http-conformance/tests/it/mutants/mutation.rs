@@ -161,6 +161,18 @@ pub(crate) enum Mutation {
     ManagementOpen,
     GranteeWrites,
     CollectionGrantLists,
+    ReceiptSignatureWrong,
+    ReceiptOfOtherSize,
+    ReceiptNotInLog,
+    ReceiptWithoutProof,
+    ReceiptFieldIgnored,
+    ReceiptFieldUnchecked,
+    ReceiptForEveryone,
+    CheckpointForks,
+    CheckpointShrinks,
+    CheckpointSignatureWrong,
+    TileChanged,
+    TileMadeUp,
 }
 
 /// State that some mutations keep between requests.
@@ -174,6 +186,8 @@ pub(crate) struct Memory {
     pub(super) keys: Mutex<HashMap<HeaderValue, Vec<u8>>>,
     /// The path of the first link that was used.
     pub(super) link: Mutex<Option<String>>,
+    /// The first checkpoint.
+    pub(super) checkpoint: Mutex<Option<String>>,
 }
 
 /// A response that can be changed.

@@ -91,8 +91,14 @@ impl Mutation {
     }
 
     /// Mutates what the other files of this folder are about.
-    fn mutate_response_of_area(self, request: &Parts, response: &mut MutableResponse) {
+    fn mutate_response_of_area(
+        self,
+        request: &Parts,
+        response: &mut MutableResponse,
+        memory: &Memory,
+    ) {
         self.mutate_readiness(request, response);
+        self.mutate_receipt_response(request, response, memory);
         self.mutate_shared_response(request, response);
         self.mutate_collection_response(request, response);
         self.mutate_quota_response(request, response);
@@ -111,7 +117,7 @@ impl Mutation {
         let status = response.status.as_u16();
         let managed = path.starts_with("/v1/");
         let fetched = is_fetched(request, status);
-        self.mutate_response_of_area(request, response);
+        self.mutate_response_of_area(request, response, memory);
         self.open_routes(path, response);
         match self {
             Self::DepositIs200 if status == 201 => response.status = StatusCode::OK,

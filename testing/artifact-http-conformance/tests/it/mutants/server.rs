@@ -7,7 +7,7 @@ use artifact_http::{AdminToken, HttpConfig, IdentityAuthenticator, router_with_i
 use artifact_http_conformance::Subject;
 use artifact_store::{
     ArtifactStore, CollectionStore, Database, Experiment, ExperimentId, ManagedStore,
-    MemoryDatabase, ReadinessProbe, Sharing, StoreConfig, Timestamp,
+    MemoryDatabase, ReadinessProbe, ReceiptLog, Sharing, StoreConfig, Timestamp,
 };
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::mutation::{Memory, MutableResponse, Mutation};
+use super::receipts;
 
 pub(crate) const TOKEN: &str = "conformance-4f1c9a73e2";
 const CAP: u64 = 2 << 20;
@@ -57,6 +58,8 @@ impl Server {
         };
         let settings = StoreConfig::default().with_max_artifact_bytes(cap);
         let backend = Arc::new(MemBackend::default());
+        let receipts = ReceiptLog::open(Arc::clone(&database.receipts), receipts::key());
+        let receipts = receipts.await.unwrap();
         let catalog = Arc::clone(&database.catalog);
         let store = ArtifactStore::new(backend.clone(), catalog, settings);
         let readiness = ReadinessProbe::new(&store, &database, backend.clone());
@@ -68,6 +71,7 @@ impl Server {
             .with_sharing(sharing)
             .with_collections(collections)
             .with_readiness(readiness)
+            .with_receipts(receipts)
             .with_page();
         let admin = AdminToken::new(TOKEN).unwrap();
         let identities = Arc::new(IdentityAuthenticator::new(database.identities, admin));
@@ -91,6 +95,7 @@ impl Server {
             .unwrap()
             .with_second_experiment("other")
             .with_max_artifact_bytes(CAP)
+            .with_receipt_key(receipts::key().verifier().to_string())
             .embedded()
     }
 }

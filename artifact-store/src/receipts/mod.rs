@@ -1,0 +1,9 @@
+//! Receipts: what the store signs about each artifact, and the log of them.
+
+mod copy;
+mod log;
+mod record;
+
+pub(crate) use self::copy::CopiedLog;
+pub use self::log::ReceiptLog;
+pub use self::record::{QueuedReceipt, ReceiptBatch, ReceiptLogState, ReceiptNode, ReceiptRecord};
