@@ -55,10 +55,7 @@ pub fn openapi() -> &'static str {
 
 /// Which endpoints beside the first ones a router has.
 #[derive(Debug, Clone, Copy)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a choice of its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 struct Served {
     identities: bool,
     management: bool,
