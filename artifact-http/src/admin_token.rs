@@ -3,12 +3,16 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
-use artifact_store::{AdminTokenDigest, Principal, PrincipalId};
+use artifact_backend::{Clock as _, SystemClock};
+use artifact_store::{
+    AdminTokenDigest, OldAdminToken, Principal, PrincipalId, Timestamp, ValidAdminTokens,
+};
 use async_trait::async_trait;
 use blake2::{Blake2b256, Digest};
 use http::request::Parts;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use crate::authenticate::{Authenticate, AuthenticateError};
 use crate::credential::{Credential, Secret};
@@ -22,7 +26,7 @@ const WELL_KNOWN: [&str; 12] = [
 /// Beginnings of tokens that were typed along the keyboard.
 const RUNS: [&str; 3] = ["0123456789", "1234567890", "abcdefghij"];
 
-/// Accepts one principal: `admin`, with one token.
+/// Accepts one principal: `admin`, with one token, or with two while clients [change](Self::replace_slowly) from one to the other.
 ///
 /// The token is given, or is the one whose digest the identity store records, see [`recorded`](Self::recorded).
 ///
@@ -33,7 +37,7 @@ const RUNS: [&str; 3] = ["0123456789", "1234567890", "abcdefghij"];
 #[derive(Clone)]
 pub struct AdminToken {
     /// `None`: the one in the identity store.
-    digest: Arc<RwLock<Option<AdminTokenDigest>>>,
+    tokens: Arc<RwLock<Option<ValidAdminTokens>>>,
 }
 
 impl AdminToken {
@@ -54,16 +58,17 @@ impl AdminToken {
     ///
     /// [`WeakAdminToken`] if the token can be guessed or cannot be sent in a header field.
     pub fn new(token: &str) -> Result<Self, WeakAdminToken> {
-        let digest = Self::digest(token)?;
+        let tokens = only(Self::digest(token)?);
         Ok(Self {
-            digest: Arc::new(RwLock::new(Some(digest))),
+            tokens: Arc::new(RwLock::new(Some(tokens))),
         })
     }
 
     /// Creates an authenticator for the token that the identity store of an
     /// [`IdentityAuthenticator`](crate::IdentityAuthenticator) records
     /// ([`AdminTokenRecord`](artifact_store::AdminTokenRecord)), so that all servers of a database accept the same one. A
-    /// token that takes its place counts on each of them once the change is acknowledged.
+    /// token that takes its place counts on each of them once the change is acknowledged, and the old one is valid on each of
+    /// them until the time that the record has.
     ///
     /// Without a record, and without an `IdentityAuthenticator`, no token is accepted.
     ///
@@ -86,7 +91,7 @@ impl AdminToken {
     /// ```
     pub fn recorded() -> Self {
         Self {
-            digest: Arc::default(),
+            tokens: Arc::default(),
         }
     }
 
@@ -116,7 +121,39 @@ impl AdminToken {
     ///
     /// As [`new`](Self::new); the former token then stays valid.
     pub fn replace(&self, token: &str) -> Result<(), WeakAdminToken> {
-        self.set(Some(Self::digest(token)?));
+        self.set(Some(only(Self::digest(token)?)));
+        Ok(())
+    }
+
+    /// Replaces the token for all clones, and accepts an old one too, until a time by the clock of this process. These are the two
+    /// tokens that are valid then; each other one is not.
+    ///
+    /// ```
+    /// use artifact_http::AdminToken;
+    /// use artifact_store::Timestamp;
+    ///
+    /// let admin = AdminToken::new("9f86d081884c7d65")?;
+    /// let until: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
+    /// admin.replace_slowly("f3a9c1d27b6e4805", "9f86d081884c7d65", until)?;
+    /// # Ok::<(), artifact_http::WeakAdminToken>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), for either token; nothing is changed then.
+    pub fn replace_slowly(
+        &self,
+        token: &str,
+        old: &str,
+        valid_until: Timestamp,
+    ) -> Result<(), WeakAdminToken> {
+        let current = Self::digest(token)?;
+        let digest = Self::digest(old)?;
+        let old = Some(OldAdminToken {
+            digest,
+            valid_until,
+        });
+        self.set(Some(ValidAdminTokens { current, old }));
         Ok(())
     }
 
@@ -125,19 +162,19 @@ impl AdminToken {
         self.set(None);
     }
 
-    fn set(&self, digest: Option<AdminTokenDigest>) {
-        *self.digest.write().unwrap_or_else(PoisonError::into_inner) = digest;
+    fn set(&self, tokens: Option<ValidAdminTokens>) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
     }
 
-    /// Returns the digest of the token that is accepted. `None` means the one that the identity store records.
-    pub(crate) fn given(&self) -> Option<AdminTokenDigest> {
-        *self.digest.read().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the tokens that are accepted. `None` means those that the identity store records.
+    pub(crate) fn given(&self) -> Option<ValidAdminTokens> {
+        *self.tokens.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Authenticates without waiting.
     pub(crate) fn check(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
         // Hashes first: an unknown principal must cost the same work as a wrong token.
-        let matches = matches(credential.secret(), self.given());
+        let matches = matches(credential.secret(), self.given(), SystemClock.now());
         if matches && credential.principal() == PrincipalId::ADMIN {
             Ok(Principal::admin())
         } else {
@@ -146,15 +183,28 @@ impl AdminToken {
     }
 }
 
+fn only(current: AdminTokenDigest) -> ValidAdminTokens {
+    ValidAdminTokens { current, old: None }
+}
+
 fn digest(token: &str) -> AdminTokenDigest {
     AdminTokenDigest::from_bytes(Blake2b256::digest(token).into())
 }
 
-/// Returns whether a secret is the token with this digest; without one, none is. Takes the same time for every guess of the same
-/// length.
-pub(crate) fn matches(secret: &Secret, expected: Option<AdminTokenDigest>) -> bool {
+/// Returns whether a secret is one of the tokens that are valid at this time; without any, none is. Takes the same time for every
+/// guess of the same length. A time that cannot be represented ends an old token.
+pub(crate) fn matches(
+    secret: &Secret,
+    expected: Option<ValidAdminTokens>,
+    now: SystemTime,
+) -> bool {
     let given = digest(secret.expose());
-    expected.is_some_and(|expected| given.as_bytes().ct_eq(expected.as_bytes()).into())
+    let is = |expected: AdminTokenDigest| given.as_bytes().ct_eq(expected.as_bytes());
+    expected.is_some_and(|expected| {
+        let now = Timestamp::try_from(now).ok();
+        let old = now.and_then(|now| expected.old_at(now));
+        (is(expected.current) | old.map_or(Choice::from(0), is)).into()
+    })
 }
 
 impl fmt::Debug for AdminToken {
@@ -229,6 +279,8 @@ impl WeakAdminToken {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -248,6 +300,32 @@ mod tests {
         let weak = admin.replace("changeme").unwrap_err();
         assert_eq!(weak.reason(), "has fewer than 16 characters");
         assert!(accepts(second).await);
+    }
+
+    #[test]
+    fn two_tokens_are_valid_until_the_old_one_is_over() {
+        let (first, second, third) = ("9f86d081884c7d65", "f3a9c1d27b6e4805", "5d41402abc4b2a76");
+        let admin = AdminToken::new(first).unwrap();
+        let accepted = |at: u64| {
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at);
+            [first, second, third].map(|token| {
+                let secret = Secret::new(token.to_owned());
+                matches(&secret, admin.given(), at)
+            })
+        };
+        assert_eq!(accepted(100), [true, false, false]);
+        let end = Timestamp::from_second(100).unwrap();
+        admin.replace_slowly(second, first, end).unwrap();
+        assert_eq!(accepted(99), [true, true, false]);
+        assert_eq!(accepted(100), [false, true, false]);
+        // There are never three.
+        admin.replace_slowly(third, second, end).unwrap();
+        assert_eq!(accepted(99), [false, true, true]);
+        let weak = admin.replace_slowly(first, "changeme", end).unwrap_err();
+        assert_eq!(weak.reason(), "has fewer than 16 characters");
+        assert_eq!(accepted(99), [false, true, true]);
+        admin.replace(third).unwrap();
+        assert_eq!(accepted(99), [false, false, true]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::num::NonZeroI64;
 
 use quick_cache::sync::Cache;
 
-use crate::admin_token::AdminTokenDigest;
+use crate::admin_token::ValidAdminTokens;
 use crate::identity::{AdministratorId, CredentialHash, StoredCredential, WorkerId};
 
 /// The version of all rights in a database: of the credentials of its workers and administrators, of its admin token, and of
@@ -38,8 +38,8 @@ pub(crate) struct CredentialCache<I, C>(Cache<I, (RightsVersion, C)>);
 pub(crate) struct CredentialCaches {
     pub(crate) workers: CredentialCache<WorkerId, StoredCredential>,
     pub(crate) administrators: CredentialCache<AdministratorId, CredentialHash>,
-    /// There is one at most.
-    pub(crate) admin_token: CredentialCache<(), AdminTokenDigest>,
+    /// There is one entry at most.
+    pub(crate) admin_token: CredentialCache<(), ValidAdminTokens>,
 }
 
 impl CredentialCaches {

@@ -59,7 +59,9 @@ mod verified_cache;
 mod verified_range;
 mod verify;
 
-pub use admin_token::{AdminTokenDigest, AdminTokenRecord, RecordedAdminToken};
+pub use admin_token::{
+    AdminTokenDigest, AdminTokenRecord, OldAdminToken, RecordedAdminToken, ValidAdminTokens,
+};
 pub use administrators::{Administrator, AdministratorStore, AdministratorStoreExt};
 #[cfg(feature = "archive")]
 pub use archive::{

@@ -101,7 +101,7 @@ impl IdentityAuthenticator {
         Arc::clone(&self.identities)
     }
 
-    /// Checks the token of `admin`: the one that this server was given, or else the one that the database records.
+    /// Checks the token of `admin`: those that this server was given, or else those that the database records.
     async fn check_admin(&self, credential: &Credential) -> Result<Principal, AuthenticateError> {
         let identities = &self.identities;
         let known = self.admin.given();
@@ -111,9 +111,9 @@ impl IdentityAuthenticator {
         } else {
             let read = identities.admin_token().await;
             let read = read.map_err(|error| AuthenticateError::Unavailable(error.into()))?;
-            read.map(|recorded| recorded.digest)
+            read.map(|recorded| recorded.valid_tokens())
         };
-        if admin_token::matches(credential.secret(), expected) {
+        if admin_token::matches(credential.secret(), expected, self.clock.now()) {
             Ok(Principal::admin())
         } else {
             Err(AuthenticateError::Rejected)

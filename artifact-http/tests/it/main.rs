@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
+mod admin_tokens;
 mod administrators;
 mod audit;
 mod authenticate;

@@ -61,6 +61,10 @@ impl Rejected {
     );
     pub(crate) const ID_TAKEN: Self = Self::new(ErrorKind::AlreadyExists, "the id is taken");
     pub(crate) const RESERVED_NAME: Self = Self::new(ErrorKind::Reserved, "the name is reserved");
+    pub(crate) const TOKEN_OVER: Self = Self::new(
+        ErrorKind::AlreadyExists,
+        "the admin token was replaced before and is over; make a new one",
+    );
     pub(crate) const CYCLE: Self = Self::new(ErrorKind::Cycle, "the group would be its own member");
     pub(crate) const TOO_MANY_MEMBERS: Self = Self::new(
         ErrorKind::TooLarge,

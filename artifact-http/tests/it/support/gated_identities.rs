@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use artifact_store::{
     AdminTokenDigest, AdminTokenRecord, Administrator, AdministratorId, AdministratorStore,
     CredentialHash, DisplayName, Error, ErrorKind, ExperimentId, Group, GroupId, IdentityStore,
-    ListPosition, MemberId, Operation, Page, RecordedAdminToken, Result, StoredCredential, Worker,
-    WorkerId,
+    ListPosition, MemberId, Operation, Page, RecordedAdminToken, Result, StoredCredential,
+    Timestamp, Worker, WorkerId,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -20,6 +20,8 @@ pub(crate) struct GatedIdentities {
     pub(crate) gate: Semaphore,
     /// How many pages were asked for.
     pub(crate) pages: AtomicUsize,
+    /// What becomes of the admin tokens that are read.
+    change: fn(RecordedAdminToken) -> RecordedAdminToken,
 }
 
 impl GatedIdentities {
@@ -28,6 +30,20 @@ impl GatedIdentities {
             inner,
             gate: Semaphore::new(permits),
             pages: AtomicUsize::new(0),
+            change: |tokens| tokens,
+        })
+    }
+
+    /// Creates identities whose admin tokens are read in another way than they were recorded.
+    pub(crate) fn with_admin_tokens(
+        inner: Arc<dyn IdentityStore>,
+        change: fn(RecordedAdminToken) -> RecordedAdminToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            gate: Semaphore::new(0),
+            pages: AtomicUsize::new(0),
+            change,
         })
     }
 
@@ -47,15 +63,24 @@ impl GatedIdentities {
 #[async_trait]
 impl AdminTokenRecord for GatedIdentities {
     async fn admin_token(&self) -> Result<Option<RecordedAdminToken>> {
-        self.inner.admin_token().await
+        let found = self.inner.admin_token().await?;
+        Ok(found.map(self.change))
     }
 
     async fn record_admin_token(&self, token: &RecordedAdminToken) -> Result<RecordedAdminToken> {
         self.inner.record_admin_token(token).await
     }
 
-    async fn replace_admin_token(&self, token: &RecordedAdminToken) -> Result<()> {
-        self.inner.replace_admin_token(token).await
+    async fn replace_admin_token(
+        &self,
+        token: &RecordedAdminToken,
+        old_valid_until: Option<Timestamp>,
+    ) -> Result<()> {
+        self.inner.replace_admin_token(token, old_valid_until).await
+    }
+
+    async fn end_old_admin_token(&self) -> Result<()> {
+        self.inner.end_old_admin_token().await
     }
 
     async fn was_admin_token_replaced(&self, digest: AdminTokenDigest) -> Result<bool> {

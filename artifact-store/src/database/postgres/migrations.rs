@@ -31,6 +31,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0017_administrators.sql"),
     include_str!("migrations/0018_quotas.sql"),
     include_str!("migrations/0019_collection_grants.sql"),
+    include_str!("migrations/0021_old_admin_token.sql"),
 ];
 
 /// The advisory lock of a process that migrates: the letters `Artifact`.

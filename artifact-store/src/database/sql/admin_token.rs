@@ -1,54 +1,92 @@
 //! The admin token in a SQL database.
 
+#![expect(
+    clippy::future_not_send,
+    reason = "a SQLite transaction stays on the writer's thread; a PostgreSQL one is Send where it is used"
+)]
+
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::records::{Columns, Decoder, FlagRecord, Record, VersionedRecord};
-use super::{Command, Param, SqlDatabase, params};
-use crate::admin_token::{AdminTokenDigest, AdminTokenRecord, RecordedAdminToken};
+use super::{Command, Param, SqlDatabase, Transaction, params};
+use crate::admin_token::{
+    AdminTokenDigest, AdminTokenRecord, OldAdminToken, RecordedAdminToken, ValidAdminTokens,
+};
 use crate::credential_cache::RightsVersion;
+use crate::database::rejected::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// One snapshot holds the token and the version of all rights.
 const SELECT: &str = "\
-    SELECT digest, kept_in, created_at, coalesce((SELECT version FROM rights), 0) FROM admin_token";
+    SELECT digest, kept_in, created_at, coalesce((SELECT version FROM rights), 0), \
+        coalesce(old_digest, digest), old_valid_until \
+    FROM admin_token";
 const WAS_REPLACED: &str = "SELECT EXISTS (SELECT 1 FROM replaced_admin_tokens WHERE digest = $1)";
 // SQLite and PostgreSQL both know `true`; the column has the only value that its check allows.
 const RECORD: &str = "\
     INSERT INTO admin_token (only_row, digest, kept_in, created_at) VALUES (true, $1, $2, $3) \
     ON CONFLICT (only_row) DO NOTHING";
-/// A trigger keeps the former digest.
+/// Triggers note which tokens were replaced. Of those, only the one that is still valid comes back.
 const REPLACE: &str = "\
     INSERT INTO admin_token (only_row, digest, kept_in, created_at) VALUES (true, $1, $2, $3) \
     ON CONFLICT (only_row) DO UPDATE \
-        SET digest = excluded.digest, kept_in = excluded.kept_in, created_at = excluded.created_at";
+        SET digest = excluded.digest, kept_in = excluded.kept_in, created_at = excluded.created_at, \
+            old_digest = CASE WHEN CAST($4 AS bigint) IS NULL THEN NULL ELSE admin_token.digest END, old_valid_until = $4 \
+        WHERE admin_token.digest <> excluded.digest AND ( \
+            (admin_token.old_digest = excluded.digest AND admin_token.old_valid_until > excluded.created_at) \
+            OR NOT EXISTS (SELECT 1 FROM replaced_admin_tokens WHERE digest = excluded.digest))";
+const IS_CURRENT: &str = "SELECT EXISTS (SELECT 1 FROM admin_token WHERE digest = $1)";
+const END_OLD: &str = "\
+    UPDATE admin_token SET old_digest = NULL, old_valid_until = NULL WHERE old_digest IS NOT NULL";
 
 /// A write of the admin token.
 #[derive(Debug)]
 pub(in crate::database) enum AdminTokenCommand {
     Record(RecordedAdminToken),
-    Replace(RecordedAdminToken),
+    /// The former token is valid until then.
+    Replace(RecordedAdminToken, Option<Timestamp>),
+    EndOld,
 }
 
 impl AdminTokenCommand {
     /// Returns whether the command can change a digest that another server has cached.
     #[cfg(feature = "postgres")]
     pub(super) fn changes_rights(&self) -> bool {
-        matches!(self, Self::Replace(_))
+        !matches!(self, Self::Record(_))
     }
 
-    /// Returns the statement and its parameters. Each can be repeated.
-    pub(super) fn statement(&self) -> (&'static str, [Param; 3]) {
-        let (statement, token) = match self {
-            Self::Record(token) => (RECORD, token),
-            Self::Replace(token) => (REPLACE, token),
-        };
-        let params = params![
-            token.digest.as_bytes().as_slice(),
-            token.kept_in.as_str(),
-            token.created_at.as_microsecond(),
-        ];
-        (statement, params)
+    /// Applies the command. Each can be repeated.
+    pub(super) async fn apply<T: Transaction>(&self, tx: &T) -> Result<(), T::Error> {
+        match self {
+            Self::Record(token) => {
+                tx.execute(RECORD, &columns(token)).await?;
+            }
+            Self::Replace(token, old_valid_until) => {
+                let valid_until = old_valid_until.map(Timestamp::as_microsecond);
+                let params = [&columns(token)[..], &params![valid_until]].concat();
+                if tx.execute(REPLACE, &params).await? == 0 {
+                    let digest = params![token.digest.as_bytes().as_slice()];
+                    let is_current = tx.query_one(IS_CURRENT, &digest).await?;
+                    if !matches!(is_current, Some(FlagRecord(true))) {
+                        return Err(Rejected::TOKEN_OVER.into());
+                    }
+                }
+            }
+            Self::EndOld => {
+                tx.execute(END_OLD, &[]).await?;
+            }
+        }
+        Ok(())
     }
+}
+
+fn columns(token: &RecordedAdminToken) -> [Param; 3] {
+    params![
+        token.digest.as_bytes().as_slice(),
+        token.kept_in.as_str(),
+        token.created_at.as_microsecond(),
+    ]
 }
 
 #[derive(Debug)]
@@ -57,6 +95,9 @@ struct AdminTokenRow {
     kept_in: String,
     created_at: i64,
     version: i64,
+    /// Meaningless without `old_valid_until`.
+    old_digest: Vec<u8>,
+    old_valid_until: Option<i64>,
 }
 
 impl Record for AdminTokenRow {
@@ -66,7 +107,27 @@ impl Record for AdminTokenRow {
             kept_in: row.text(1)?,
             created_at: row.integer(2)?,
             version: row.integer(3)?,
+            old_digest: row.bytes(4)?,
+            old_valid_until: row.optional_integer(5)?,
         })
+    }
+}
+
+impl AdminTokenRow {
+    fn decode(&self) -> Result<RecordedAdminToken> {
+        let decoder = Decoder(Operation::AdminToken.into());
+        let digest = decoder.bytes("digest", &self.digest)?;
+        let created_at = decoder.time("created_at", self.created_at)?;
+        let digest = AdminTokenDigest::from_bytes(digest);
+        let mut recorded = RecordedAdminToken::new(digest, self.kept_in.as_str(), created_at);
+        if let Some(valid_until) = self.old_valid_until {
+            let digest = decoder.bytes("old_digest", &self.old_digest)?;
+            recorded.old = Some(OldAdminToken {
+                digest: AdminTokenDigest::from_bytes(digest),
+                valid_until: decoder.time("old_valid_until", valid_until)?,
+            });
+        }
+        Ok(recorded)
     }
 }
 
@@ -83,20 +144,15 @@ impl<D: SqlDatabase> AdminTokenRecord for D {
         let Some(row) = found else {
             return Ok(None);
         };
-        let decoder = Decoder(Operation::AdminToken.into());
-        let digest = AdminTokenDigest::from_bytes(decoder.bytes("digest", &row.digest)?);
-        let created_at = decoder.time("created_at", row.created_at)?;
+        let recorded = row.decode()?;
         if let Some(version) = row.version() {
-            self.credentials().admin_token.insert((), version, digest);
+            let cache = &self.credentials().admin_token;
+            cache.insert((), version, recorded.valid_tokens());
         }
-        Ok(Some(RecordedAdminToken::new(
-            digest,
-            row.kept_in,
-            created_at,
-        )))
+        Ok(Some(recorded))
     }
 
-    fn cached_admin_token(&self) -> Option<AdminTokenDigest> {
+    fn cached_admin_token(&self) -> Option<ValidAdminTokens> {
         let cache = &self.credentials().admin_token;
         cache.get((), || self.rights_version())
     }
@@ -111,8 +167,17 @@ impl<D: SqlDatabase> AdminTokenRecord for D {
         })
     }
 
-    async fn replace_admin_token(&self, token: &RecordedAdminToken) -> Result<()> {
-        let command = AdminTokenCommand::Replace(token.clone());
+    async fn replace_admin_token(
+        &self,
+        token: &RecordedAdminToken,
+        old_valid_until: Option<Timestamp>,
+    ) -> Result<()> {
+        let command = AdminTokenCommand::Replace(token.clone(), old_valid_until);
+        self.write(Command::AdminToken(command)).await
+    }
+
+    async fn end_old_admin_token(&self) -> Result<()> {
+        let command = AdminTokenCommand::EndOld;
         self.write(Command::AdminToken(command)).await
     }
 

@@ -203,11 +203,7 @@ impl Command {
             Self::Placement(command) => command.apply(tx).await,
             Self::Sharing(command) => command.apply(tx).await,
             Self::Administrator(command) => command.apply(tx).await,
-            Self::AdminToken(command) => {
-                let (statement, params) = command.statement();
-                tx.execute(statement, &params).await?;
-                Ok(())
-            }
+            Self::AdminToken(command) => command.apply(tx).await,
             Self::Collection(command) => command.apply(tx).await,
         }
     }

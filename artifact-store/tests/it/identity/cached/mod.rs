@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifact_store::{
     Administrator, AdministratorId, Catalog, CredentialHash, Experiment, Group, GroupId,
-    IdentityStore, IdentityStoreExt, MemberId, MemoryDatabase, PrincipalId, StoredCredential,
-    Worker, WorkerId,
+    IdentityStore, IdentityStoreExt, MemberId, MemoryDatabase, OldAdminToken, PrincipalId,
+    StoredCredential, ValidAdminTokens, Worker, WorkerId,
 };
 
 use crate::support::{experiment, time};
@@ -181,19 +181,57 @@ async fn changes_of_the_admin_token_count_at_once(
     one: &impl IdentityStore,
     two: &impl IdentityStore,
 ) {
-    use super::admin_token::entry;
-    for number in 1..=3 {
-        one.replace_admin_token(&entry(number)).await.unwrap();
-        let expected = entry(number).digest;
+    use super::admin_token::{entry, replace};
+    let sees = async |change: &str, expected: ValidAdminTokens| {
         let cached = two.cached_admin_token();
-        assert!(cached.is_none_or(|cached| cached == expected), "{number}");
+        assert!(cached.is_none_or(|cached| cached == expected), "{change}");
         // A lease may end in between.
         let mut tries = 0;
         while two.cached_admin_token() != Some(expected) {
-            assert_eq!(two.admin_token().await.unwrap(), Some(entry(number)));
+            let read = two.admin_token().await.unwrap().unwrap();
+            assert_eq!(read.valid_tokens(), expected, "{change}");
             tries += 1;
             assert!(tries < 100, "the digest is never cached");
         }
+    };
+    for number in 1..=3 {
+        let until = time(100);
+        replace(one, number, Some(until)).await.unwrap();
+        let current = entry(number).digest;
+        let old = (number > 1).then(|| OldAdminToken {
+            digest: entry(number - 1).digest,
+            valid_until: until,
+        });
+        sees("replaced", ValidAdminTokens { current, old }).await;
+    }
+    one.end_old_admin_token().await.unwrap();
+    sees("ended", entry(3).valid_tokens()).await;
+}
+
+/// What a version without old tokens runs when it replaces the admin token. The digest has 32 times this byte, in hexadecimal.
+fn replace_admin_token_as_older_versions(schema: &str, digest: &str) -> String {
+    format!(
+        "INSERT INTO {schema}admin_token (only_row, digest, kept_in, created_at) VALUES (true, {digest}, 'older', 7) \
+         ON CONFLICT (only_row) DO UPDATE \
+             SET digest = excluded.digest, kept_in = excluded.kept_in, created_at = excluded.created_at"
+    )
+}
+
+/// A version without old tokens replaces the admin token, by `run`, with one of 32 bytes 9.
+async fn older_versions_end_all_admin_tokens_but_theirs(
+    store: &impl IdentityStore,
+    run: impl FnOnce(),
+) {
+    use super::admin_token::{entry, replace};
+    for number in 1..=2 {
+        replace(store, number, Some(time(100))).await.unwrap();
+    }
+    run();
+    let found = store.admin_token().await.unwrap().unwrap();
+    assert_eq!(found.valid_tokens(), entry(9).valid_tokens());
+    for replaced in [1, 2] {
+        let digest = entry(replaced).digest;
+        assert!(store.was_admin_token_replaced(digest).await.unwrap());
     }
 }
 

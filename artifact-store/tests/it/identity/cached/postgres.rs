@@ -188,6 +188,8 @@ async fn every_change_of_a_right_has_a_new_version() {
         "DELETE FROM artifact.members".to_owned(),
         "DELETE FROM artifact.groups WHERE name IS NULL".to_owned(),
         "DELETE FROM artifact.workers".to_owned(),
+        "UPDATE artifact.admin_token SET old_digest = digest, old_valid_until = 7".to_owned(),
+        "UPDATE artifact.admin_token SET old_valid_until = 8".to_owned(),
         "UPDATE artifact.admin_token SET digest = decode(repeat('01', 32), 'hex')".to_owned(),
         "DELETE FROM artifact.admin_token".to_owned(),
         "UPDATE artifact.administrators SET credential = '$argon2id$7'".to_owned(),
@@ -241,4 +243,19 @@ async fn look_ups_of_credentials_do_not_queue_behind_other_queries() {
     for read in join_all(reads).await {
         assert_eq!(read.unwrap().unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn older_versions_end_old_admin_tokens() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.database();
+    let [one, _] = two_on(&database).await;
+    older_versions_end_all_admin_tokens_but_theirs(&*one, || {
+        let digest = "decode(repeat('09', 32), 'hex')";
+        let sql = replace_admin_token_as_older_versions("artifact.", digest);
+        database.sql(&sql);
+    })
+    .await;
 }

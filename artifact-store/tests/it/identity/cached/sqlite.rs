@@ -60,6 +60,19 @@ async fn changes_of_administrators_by_other_programs_count_at_once() {
     }
 }
 
+#[tokio::test]
+async fn older_versions_end_old_admin_tokens() {
+    let (_folder, path) = file();
+    let rows = open(&path).await;
+    let other = Connection::open(&path).unwrap();
+    older_versions_end_all_admin_tokens_but_theirs(&*rows, || {
+        let digest = format!("x'{}'", "09".repeat(32));
+        let sql = replace_admin_token_as_older_versions("", &digest);
+        assert_eq!(other.execute(&sql, []).unwrap(), 1);
+    })
+    .await;
+}
+
 /// Anything but this program, such as the shell of SQLite.
 #[tokio::test]
 async fn changes_by_other_programs_count_at_once() {
