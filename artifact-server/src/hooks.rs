@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{Extensions, HeaderValue, Request, Response};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response};
+use tracing::Span;
 
 use crate::rejection::Rejection;
 
@@ -33,6 +34,18 @@ pub trait Hooks: fmt::Debug + Send + Sync + 'static {
     /// the other end of the connection: that of the client or of a proxy, or `None` for a Unix socket.
     fn prepare(&self, peer: Option<IpAddr>, request: &mut Extensions) {
         let _ = (peer, request);
+    }
+
+    /// Is called with the span `http` of each request before it is entered. A program that sends its spans elsewhere can give it the
+    /// parent that the header fields name, such as `traceparent` (W3C Trace Context).
+    fn begin_trace(&self, span: &Span, request: &HeaderMap) {
+        let _ = (span, request);
+    }
+
+    /// Is called with the span `http` of a request whose route is known then. A program that sends its spans elsewhere can give it a
+    /// name such as `GET /users/{id}`.
+    fn name_trace(&self, span: &Span, method: &'static str, route: &str) {
+        let _ = (span, method, route);
     }
 
     /// Returns what the request log says about the request, from the extensions of its response.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::header::CONTENT_LENGTH;
-use http::{Method, Response};
+use http::{Method, Response, Version};
 use tokio::time::Instant;
 use tracing::Span;
+use tracing::field::Empty;
 
 use super::request_body::BodyProgress;
 use super::request_id::RequestId;
@@ -21,6 +22,8 @@ pub(super) struct RequestRecord {
     pub(super) id: RequestId,
     /// The span of all log events about this request.
     pub(super) span: Span,
+    /// The span of traces, which is open until the response has ended.
+    pub(super) trace: Span,
     pub(super) body: Arc<BodyProgress>,
     pub(super) bytes_out: u64,
     peer: Peer,
@@ -33,8 +36,9 @@ pub(super) struct RequestRecord {
 }
 
 impl RequestRecord {
-    pub(super) fn new(id: RequestId, method: &Method, peer: Peer) -> Self {
+    pub(super) fn new(id: RequestId, method: &Method, version: Version, peer: Peer) -> Self {
         Self {
+            trace: trace(method_name(method), version),
             span: tracing::error_span!("request", %id),
             id,
             body: Arc::default(),
@@ -53,6 +57,16 @@ impl RequestRecord {
     pub(super) fn begin_response<B>(&mut self, response: &Response<B>, hooks: &dyn Hooks) {
         self.labels = hooks.labels(response.extensions());
         let status = response.status();
+        self.trace
+            .record("http.response.status_code", status.as_u16());
+        if self.labels.route != "-" {
+            hooks.name_trace(&self.trace, self.method, &self.labels.route);
+            self.trace.record("http.route", &*self.labels.route);
+        }
+        if status.is_server_error() {
+            self.trace.record("error.type", status.as_str());
+            self.trace.record("otel.status_code", "ERROR");
+        }
         // The service answers the broken body of a client that disconnected, and no client reads it.
         let is_gone = status.is_client_error() && self.body.is_cut.load(Ordering::Relaxed);
         self.status = (!is_gone).then_some(status.as_u16());
@@ -83,6 +97,29 @@ impl RequestRecord {
     }
 }
 
+/// Opens the span of a request, by the conventions of OpenTelemetry for servers of HTTP. It has neither the path, which can hold the
+/// secret of a link, nor the address of the client or who it is.
+fn trace(method: &'static str, version: Version) -> Span {
+    let version = match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    };
+    tracing::debug_span!(
+        target: "artifact_server::trace",
+        parent: None,
+        "http",
+        otel.name = method,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = Empty,
+        http.response.status_code = Empty,
+        network.protocol.version = version,
+        "error.type" = Empty,
+    )
+}
+
 /// Returns the name of a standard method, or `other`: a client can send any text as a method.
 fn method_name(method: &Method) -> &'static str {
     match *method {
@@ -102,6 +139,10 @@ fn method_name(method: &Method) -> &'static str {
 impl Drop for RequestRecord {
     fn drop(&mut self) {
         let duration = self.began.elapsed();
+        if self.outcome() != "answered" {
+            self.trace.record("error.type", self.outcome());
+            self.trace.record("otel.status_code", "ERROR");
+        }
         tracing::info!(
             target: "artifact::request",
             request_id = %self.id,

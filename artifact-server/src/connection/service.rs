@@ -100,8 +100,10 @@ where
         let server = self.server;
         let id = RequestId::from_headers(request.headers());
         let peer = self.peer.ip();
-        let mut record = RequestRecord::new(id, request.method(), self.peer);
-        let multiplexed = request.version() == Version::HTTP_2;
+        let version = request.version();
+        let mut record = RequestRecord::new(id, request.method(), version, self.peer);
+        server.hooks.begin_trace(&record.trace, request.headers());
+        let multiplexed = version == Version::HTTP_2;
 
         let progress = Arc::clone(&record.body);
         let throughput = MinThroughput::new(&server.config);
@@ -123,7 +125,7 @@ where
             response.map(|body| Either::Right(Full::new(body)))
         };
         let mut service = self.service;
-        let span = record.span.clone();
+        let (span, trace) = (record.span.clone(), record.trace.clone());
         let mut response = async {
             if two_framings {
                 return reject(Rejection::AmbiguousFraming);
@@ -141,6 +143,7 @@ where
             }
         }
         .instrument(span)
+        .instrument(trace)
         .await;
 
         let headers = response.headers_mut();

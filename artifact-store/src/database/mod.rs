@@ -14,6 +14,8 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod subject;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod traced;
 mod url;
 
 use std::sync::Arc;

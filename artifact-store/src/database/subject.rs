@@ -17,6 +17,11 @@ impl Subject {
         Self { operation, id }
     }
 
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn operation(self) -> Operation {
+        self.operation
+    }
+
     pub(crate) fn error(self, kind: ErrorKind) -> Error {
         let error = Error::new(kind, self.operation);
         match self.id {

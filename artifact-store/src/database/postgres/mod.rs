@@ -52,12 +52,16 @@ use self::writer::Writer;
 use super::DatabaseUrl;
 use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, VersionedRecord};
 use super::subject::Subject;
+use super::traced::traced;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 pub(super) use self::inspect::inspect;
 pub use self::options::PostgresOptions;
 pub(super) use self::target::{Password, Target};
+
+/// The name of this database in traces.
+const SYSTEM: &str = "postgresql";
 
 /// A catalog and identities in a database of a PostgreSQL server, which any number of processes may
 /// use at the same time.
@@ -268,23 +272,15 @@ fn opened(failure: Failure) -> Error {
     failure.into_error(Operation::OpenDatabase)
 }
 
-impl SqlDatabase for PostgresDatabase {
-    const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
-    const SELECT_KEY: &'static str = keys::SELECT;
-    const SELECT_LOCATIONS: &'static str = "\
-        SELECT id, collection, name FROM collection_files \
-        WHERE EXISTS (SELECT FROM collection_files) AND state = 0 AND id = ANY (ARRAY(SELECT decode(given, 'hex') FROM jsonb_array_elements_text($1::text::jsonb) AS given))";
-    const SHARING: &'static SharingStatements = sharing::STATEMENTS;
-
-    async fn query_in<R: Record>(
+impl PostgresDatabase {
+    /// Runs a query in a lane.
+    async fn run_query<R: Record>(
         &self,
         lane: Lane,
-        subject: impl Into<Subject> + Send,
+        subject: Subject,
         statement: &'static str,
-        params: impl Into<Vec<Param>> + Send,
+        params: Arc<[Param]>,
     ) -> Result<Vec<R>> {
-        let subject = subject.into();
-        let params: Arc<[Param]> = params.into().into();
         let connections = self.connections();
         let _list = match lane {
             Lane::Lookup => None,
@@ -304,7 +300,8 @@ impl SqlDatabase for PostgresDatabase {
         records.await.map_err(|failure| failure.into_error(subject))
     }
 
-    async fn write(&self, command: Command) -> Result<()> {
+    /// Applies a command, and makes it durable.
+    async fn apply(&self, command: Command) -> Result<()> {
         let subject = command.subject();
         let written = match command {
             Command::InsertRow(new, deadline) => return self.writer.insert(new, deadline).await,
@@ -330,6 +327,36 @@ impl SqlDatabase for PostgresDatabase {
         };
         written.map_err(|failure| failure.into_error(subject))
     }
+}
+
+impl SqlDatabase for PostgresDatabase {
+    const SELECT_CHUNK_DIGESTS: &'static str = digests::SELECT;
+    const SELECT_KEY: &'static str = keys::SELECT;
+    const SELECT_LOCATIONS: &'static str = "\
+        SELECT id, collection, name FROM collection_files \
+        WHERE EXISTS (SELECT FROM collection_files) AND state = 0 AND id = ANY (ARRAY(SELECT decode(given, 'hex') FROM jsonb_array_elements_text($1::text::jsonb) AS given))";
+    const SHARING: &'static SharingStatements = sharing::STATEMENTS;
+
+    async fn query_in<R: Record>(
+        &self,
+        lane: Lane,
+        subject: impl Into<Subject> + Send,
+        statement: &'static str,
+        params: impl Into<Vec<Param>> + Send,
+    ) -> Result<Vec<R>> {
+        let subject = subject.into();
+        let params = params.into().into();
+        traced(
+            SYSTEM,
+            subject,
+            self.run_query(lane, subject, statement, params),
+        )
+        .await
+    }
+
+    async fn write(&self, command: Command) -> Result<()> {
+        traced(SYSTEM, command.subject(), self.apply(command)).await
+    }
 
     async fn delete_ended_shares(&self, limit: usize) -> Result<u64> {
         self.forget_ended_shares(limit).await
@@ -340,8 +367,12 @@ impl SqlDatabase for PostgresDatabase {
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> Result<Option<R>> {
-        let record = self.leases.query(statement, params.into()).await;
-        record.map_err(|failure| failure.into_error(Operation::FindCredential))
+        let (operation, params) = (Operation::FindCredential, params.into());
+        let query = async {
+            let record = self.leases.query(statement, params).await;
+            record.map_err(|failure| failure.into_error(operation))
+        };
+        traced(SYSTEM, operation, query).await
     }
 
     fn credentials(&self) -> &CredentialCaches {

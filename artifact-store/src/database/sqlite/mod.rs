@@ -41,10 +41,14 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, VersionedRecord};
 use super::subject::Subject;
+use super::traced::traced;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 pub(super) use self::inspect::inspect;
+
+/// The name of this database in traces.
+const SYSTEM: &str = "sqlite";
 
 /// How many queries run at the same time. In WAL mode they never wait for a lock, so a few keep all
 /// cores busy. Look-ups of credentials have connections of their own.
@@ -210,13 +214,13 @@ impl SqlDatabase for SqliteDatabase {
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> Result<Vec<R>> {
-        let params = params.into();
+        let (subject, params) = (subject.into(), params.into());
         let query = move |connection: &_| transaction::query(connection, statement, &params);
-        self.readers_of(lane).query(subject.into(), query).await
+        traced(SYSTEM, subject, self.readers_of(lane).query(subject, query)).await
     }
 
     async fn write(&self, command: Command) -> Result<()> {
-        self.writer.write(command).await
+        traced(SYSTEM, command.subject(), self.writer.write(command)).await
     }
 
     async fn delete_ended_shares(&self, limit: usize) -> Result<u64> {
@@ -229,10 +233,9 @@ impl SqlDatabase for SqliteDatabase {
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> Result<Option<R>> {
-        let query = self
-            .credentials
-            .query(Operation::FindCredential, statement, params.into());
-        query.await
+        let operation = Operation::FindCredential;
+        let query = self.credentials.query(operation, statement, params.into());
+        traced(SYSTEM, operation, query).await
     }
 
     fn credentials(&self) -> &CredentialCaches {
