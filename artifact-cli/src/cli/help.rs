@@ -89,7 +89,9 @@ Settings also come from the environment and from a file: see docs/configuration.
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 const AFTER_ROTATION: &str = "\
 Takes the settings of artifact serve; those that it does not use have no effect.
-The new token is in the file of the admin token. Servers whose settings name another token keep it.
+The new token is in the file of the admin token. A server whose settings name that file takes it
+at SIGHUP, one whose settings name another token keeps that. Never more than two are accepted: a
+token that was the old one already is over.
 Settings also come from the environment and from a file: see docs/configuration.md.";
 
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]

@@ -63,8 +63,8 @@ async fn dispatch(command: MaintenanceCommand, loaded: &Loaded, no_color: bool) 
         MaintenanceCommand::CopyDatabase(arguments) => {
             maintain::copy_database(loaded, no_color, arguments).await
         }
-        MaintenanceCommand::RotateAdminToken => {
-            maintain::rotate_admin_token(loaded, no_color).await
+        MaintenanceCommand::RotateAdminToken(arguments) => {
+            maintain::rotate_admin_token(loaded, no_color, arguments).await
         }
     }
 }

@@ -8,7 +8,7 @@ use artifact_store::ArtifactId;
 
 use super::command::{
     BackupArguments, CopyDatabaseArguments, ExportArguments, GcArguments, ImportArguments,
-    MigrateArguments, RestoreArguments, VerifyArguments,
+    MigrateArguments, RestoreArguments, RotateAdminTokenArguments, VerifyArguments,
 };
 use crate::serve::audit;
 use crate::settings::{Loaded, ServeSettings};
@@ -29,7 +29,11 @@ impl CommandLog {
         let Some(name) = self.name else {
             return Ok(None);
         };
-        let log = audit::open_for_command(&self.settings.audit, name)?;
+        let file = match name {
+            END_OLD_ADMIN_TOKEN => ROTATE_ADMIN_TOKEN,
+            name => name,
+        };
+        let log = audit::open_for_command(&self.settings.audit, file)?;
         Ok(log.map(|log| self.opened.get_or_init(|| log).clone()))
     }
 }
@@ -50,7 +54,7 @@ async fn audited(
         return outcome;
     };
     let kind = match name {
-        "rotate-admin-token" => AuditKind::Credential,
+        ROTATE_ADMIN_TOKEN | END_OLD_ADMIN_TOKEN => AuditKind::Credential,
         _ => AuditKind::Maintenance,
     };
     let ended = match &outcome {
@@ -162,10 +166,19 @@ pub(crate) async fn verify(
     .await
 }
 
-/// Replaces the admin token, and records it.
-pub(crate) async fn rotate_admin_token(loaded: &Loaded, no_color: bool) -> Result<()> {
-    audited(loaded, Some("rotate-admin-token"), async |log| {
-        super::rotate_admin_token::rotate_admin_token(loaded, no_color, log).await
+/// Replaces the admin token or ends the old one, and records it.
+pub(crate) async fn rotate_admin_token(
+    loaded: &Loaded,
+    no_color: bool,
+    arguments: RotateAdminTokenArguments,
+) -> Result<()> {
+    let name = if arguments.end_old {
+        END_OLD_ADMIN_TOKEN
+    } else {
+        ROTATE_ADMIN_TOKEN
+    };
+    audited(loaded, Some(name), async |log| {
+        super::rotate_admin_token::rotate_admin_token(loaded, no_color, &arguments, log).await
     })
     .await
 }
@@ -185,6 +198,10 @@ pub(crate) fn record_removal(log: Option<&AuditLog>, action: &'static str, id: A
     drop(log.record(&event));
 }
 
+/// The command that replaces the admin token.
+const ROTATE_ADMIN_TOKEN: &str = "rotate-admin-token";
+/// The action of that command with `--end-old`.
+const END_OLD_ADMIN_TOKEN: &str = "end-old-admin-token";
 /// The action of the removal of an artifact whose time is over.
 pub(crate) const EXPIRE: &str = "expire";
 /// The action of the removal of bytes without a row.

@@ -2,12 +2,13 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use artifact_store::{BackendUrl, DatabaseUrl};
 use clap::{Args, Subcommand};
 
 use super::doctor::DoctorArguments;
-use crate::settings::{self, ByteSize, text};
+use crate::settings::{self, ByteSize, Period, text};
 
 /// What works on the database and the backend of a store.
 #[derive(Debug, Subcommand)]
@@ -34,8 +35,29 @@ pub(crate) enum MaintenanceCommand {
     Export(ExportArguments),
     /// Take the archive of an experiment into this store, all of it or nothing, also while servers run
     Import(ImportArguments),
-    /// Replace the admin token that the servers of a database share, also while servers run
-    RotateAdminToken,
+    /// Replace the admin token that the servers of a database share, also while servers run. They accept the old one too, until it
+    /// is over
+    RotateAdminToken(RotateAdminTokenArguments),
+}
+
+/// How long the old token of `rotate-admin-token` is accepted.
+#[derive(Debug, Args)]
+pub(crate) struct RotateAdminTokenArguments {
+    /// How long servers accept the old token beside the new one: such as 90s, 45min, 12h or 7d. 0 ends it at once
+    #[arg(long, value_name = "PERIOD", default_value = "1h", value_parser = period_or_zero)]
+    pub(crate) old_valid_for: Duration,
+
+    /// Make no new token, and end the old one now. The current one stays
+    #[arg(long, conflicts_with = "old_valid_for")]
+    pub(crate) end_old: bool,
+}
+
+/// Parses a period, which may be 0.
+fn period_or_zero(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" => Ok(Duration::ZERO),
+        _ => text.parse().map(|Period(period)| period),
+    }
 }
 
 /// What `gc` removes.

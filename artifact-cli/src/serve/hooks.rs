@@ -9,7 +9,10 @@ use artifact_store::PrincipalId;
 use axum::body::to_bytes;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
+use tracing::Span;
+
+use super::traces;
 
 /// Maximum size of a problem's body in bytes; far more than any has.
 const MAX_PROBLEM: usize = 64 << 10;
@@ -68,6 +71,14 @@ impl Hooks for ProblemHooks {
         if let Some(address) = peer.filter(|_| self.passes_client) {
             request.insert(ClientAddress(address));
         }
+    }
+
+    fn begin_trace(&self, span: &Span, request: &HeaderMap) {
+        traces::set_parent(span, request);
+    }
+
+    fn name_trace(&self, span: &Span, method: &'static str, route: &str) {
+        traces::rename(span, method, route);
     }
 
     fn labels(&self, response: &Extensions) -> RequestLabels {

@@ -39,6 +39,16 @@ impl LogFilter {
         (layer, replace)
     }
 
+    /// Returns a filter of the log alone, beside a layer that sees more, and the handle to replace it.
+    pub(super) fn of_log_alone<S: Subscriber>(filter: &str) -> (reload::Layer<EnvFilter, S>, Self) {
+        let (layer, handle) = reload::Layer::new(parse(filter));
+        let replace = Self {
+            reload: Box::new(move |filter| handle.reload(filter)),
+            needs_spans: Arc::default(),
+        };
+        (layer, replace)
+    }
+
     /// Replaces the filter. The settings have checked its text.
     pub(crate) fn replace(&self, filter: &str) -> anyhow::Result<()> {
         let names_span = names_span(filter);

@@ -15,11 +15,22 @@ use tracing_subscriber::{Layer, Registry, fmt, prelude::*};
 use super::json_log::JsonLog;
 use super::log_filter::LogFilter;
 use super::text_log::{TextFields, TextLog};
+use super::traces::Traces;
 use crate::output;
 use crate::settings::LogFormat;
 
-/// Starts logging. Must be called once.
+/// Starts logging, without traces. Must be called once.
 pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) -> LogFilter {
+    init_with(filter, format, no_color, &Traces::none())
+}
+
+/// Starts logging and traces. Must be called once.
+pub(super) fn init_with(
+    filter: &str,
+    format: LogFormat,
+    no_color: bool,
+    traces: &Traces,
+) -> LogFilter {
     let log = fmt::layer()
         .with_writer(MakeLine)
         // It would print errors itself, and panic if that fails.
@@ -27,17 +38,29 @@ pub(crate) fn init(filter: &str, format: LogFormat, no_color: bool) -> LogFilter
     let filter = match format {
         LogFormat::Text => start(
             filter,
+            traces,
             log.with_ansi(output::stderr_is_terminal() && !no_color)
                 .event_format(TextLog::default())
                 .fmt_fields(TextFields::default()),
         ),
-        LogFormat::Json => start(filter, log.fmt_fields(JsonLog).event_format(JsonLog)),
+        LogFormat::Json => start(
+            filter,
+            traces,
+            log.fmt_fields(JsonLog).event_format(JsonLog),
+        ),
     };
     panic::set_hook(Box::new(log_panic));
     filter
 }
 
-fn start(filter: &str, log: impl Layer<Registry> + Send + Sync) -> LogFilter {
+fn start(filter: &str, traces: &Traces, log: impl Layer<Registry> + Send + Sync) -> LogFilter {
+    if let Some(traces) = traces.layer() {
+        // Traces have spans that the filter of the log leaves out.
+        let (filter, replace) = LogFilter::of_log_alone(filter);
+        let log = tracing_subscriber::registry().with(log.with_filter(filter));
+        log.with(traces).init();
+        return replace;
+    }
     let (layer, filter) = LogFilter::new(filter);
     tracing_subscriber::registry().with(log).with(layer).init();
     filter

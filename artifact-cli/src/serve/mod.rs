@@ -14,7 +14,7 @@ mod endpoints;
 pub(crate) mod halves;
 mod hooks;
 mod json_log;
-mod log_filter;
+pub(crate) mod log_filter;
 mod log_value;
 pub(crate) mod logging;
 pub(crate) mod placement;
@@ -29,6 +29,8 @@ mod scrub;
 mod service_manager;
 mod sweep;
 mod text_log;
+#[cfg_attr(not(feature = "otel"), path = "no_traces.rs")]
+mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +52,7 @@ pub(crate) use self::logging::lost_lines;
 use self::plan::ServePlan;
 use self::reload::Reload;
 pub(crate) use self::service_manager::InheritedSockets;
+use self::traces::Traces;
 use crate::failure::{setup, setup_from};
 use crate::output;
 use crate::settings::{ListenAddress, Loaded, LogFormat, ServeSettings, Sources};
@@ -72,7 +75,8 @@ pub(crate) async fn run(
     let tls = plan.open_tls()?;
     let listener = bind(settings, sources, sockets)?;
     let address = listener.address(tls.is_some())?;
-    let log = logging::init(&settings.log, settings.log_format, no_color);
+    let traces = Traces::start(settings)?;
+    let log = logging::init_with(&settings.log, settings.log_format, no_color, &traces);
     let server_config = server_config(settings)?;
     let mut signals = Signals::new()?;
     let opened = tokio::select! {
@@ -105,7 +109,7 @@ pub(crate) async fn run(
     if let Some(log) = &audit {
         config = config.with_audit(audit::of_requests(log, &settings.audit));
     }
-    let admin = opened.token.authenticator()?;
+    let admin = opened.token.authenticator(plan.old_token.as_ref())?;
     let identities =
         IdentityAuthenticator::new(Arc::clone(&opened.database.identities), admin.clone());
     let service =
@@ -157,6 +161,7 @@ pub(crate) async fn run(
             "cannot remove all leftovers of aborted uploads; a later start removes them"
         );
     }
+    traces.close().await;
     // Releases the lock.
     drop(opened);
     match outcome {

@@ -6,8 +6,8 @@ use anyhow::Result;
 use artifact_backend::{ArtifactInventory, Error, ErrorKind, Operation, async_trait};
 use artifact_store::{Backend, BackendOptions, BackendUrl, Database, OpenBackend, PlacedBackend};
 
-use super::bucket;
 use super::plan::StorePlan;
+use super::{bucket, traces};
 use crate::failure::{setup, setup_from};
 
 /// Returns the text that names a backend in the database.
@@ -40,7 +40,8 @@ pub(crate) async fn follow(
     let record = Arc::clone(&database.placement);
     let opener = Arc::new(SettingsOpener(bucket::options(plan.settings)));
     let url = name(&plan.settings.backend);
-    let placed = PlacedBackend::open(record, opener, &url, backend.inventory()).await;
+    let backend = traces::of_backend(plan.settings, backend.inventory());
+    let placed = PlacedBackend::open(record, opener, &url, backend).await;
     placed.map_err(|error| cannot_place(plan, error))
 }
 

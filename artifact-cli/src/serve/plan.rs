@@ -10,7 +10,7 @@ use artifact_server::Tls;
 use artifact_store::DatabaseUrl;
 use secrecy::ExposeSecret;
 
-use super::admin_token::TokenSource;
+use super::admin_token::{OldToken, TokenSource};
 use super::audit;
 use super::certificate::CertificateFiles;
 use super::ready;
@@ -49,6 +49,8 @@ impl<'s> StorePlan<'s> {
 pub(crate) struct ServePlan<'s> {
     pub(crate) store: StorePlan<'s>,
     pub(crate) token: TokenSource<'s>,
+    /// The old token of the settings, which is accepted for a time.
+    pub(crate) old_token: Option<OldToken>,
     pub(crate) ready_fd: Option<File>,
 }
 
@@ -59,6 +61,7 @@ impl<'s> ServePlan<'s> {
         let plan = Self {
             store: StorePlan::new(settings, sources)?,
             token: TokenSource::find(settings, sources)?,
+            old_token: OldToken::find(settings, sources)?,
             ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
         };
         if settings.backend.is_memory() && plan.store.database.outlives_the_process() {

@@ -9,7 +9,7 @@ use artifact_server::{Address, Tls};
 use artifact_store::IdentityStore;
 use tokio::runtime::Handle;
 
-use super::admin_token::TokenSource;
+use super::admin_token::{OldToken, TokenSource};
 use super::certificate::CertificateFiles;
 use super::log_filter::LogFilter;
 use super::service_manager;
@@ -114,10 +114,11 @@ impl Reload {
 
     fn reload_token(&self, settings: &ServeSettings, loaded: &Loaded) -> Result<()> {
         let source = TokenSource::find(settings, &loaded.sources)?;
+        let old = OldToken::find(settings, &loaded.sources)?;
         // This is a thread of the blocking pool.
         let found = Handle::current().block_on(source.find_accepted(self.shared.as_deref()))?;
         match found {
-            Some(accepted) => accepted.replace_in(&self.admin),
+            Some(accepted) => accepted.replace_in(&self.admin, old.as_ref()),
             None => Err(anyhow!("there is no file with an admin token")),
         }
     }

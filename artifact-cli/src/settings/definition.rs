@@ -111,6 +111,7 @@ pub(super) fn suggestion<'k>(typed: &str, known: impl Iterator<Item = &'k str>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::environment::FOREIGN;
 
     #[test]
     fn a_typing_error_suggests_its_name_and_a_foreign_word_suggests_nothing() {
@@ -131,7 +132,7 @@ mod tests {
     fn flags_and_variables_are_named_after_their_key() {
         for arg in all_definitions() {
             let name = arg.name();
-            if let Some(env) = arg.variable().filter(|env| *env != "PGPASSWORD") {
+            if let Some(env) = arg.variable().filter(|env| !FOREIGN.contains(env)) {
                 assert_eq!(env, format!("ARTIFACT_{}", name.to_uppercase()));
             }
             let flag = arg.get_long().unwrap();

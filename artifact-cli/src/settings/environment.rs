@@ -9,8 +9,8 @@ use super::definition::{Definition, all_definitions, suggestion};
 const PREFIX: &str = "ARTIFACT_";
 /// Turns colours off unless it is empty; see no-color.org.
 const NO_COLOR: &str = "NO_COLOR";
-/// The only variable of a setting without the prefix: PostgreSQL's own programs read it too.
-const PGPASSWORD: &str = "PGPASSWORD";
+/// The variables of settings without the prefix: PostgreSQL's own programs and all programs with OpenTelemetry read them too.
+pub(super) const FOREIGN: [&str; 2] = ["PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// The variables that this program reads.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Environment {
     pub(crate) fn of_process() -> Self {
         let is_read = |name: &OsStr| {
             name == NO_COLOR
-                || name == PGPASSWORD
+                || FOREIGN.iter().any(|foreign| name == *foreign)
                 || name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
         };
         Self(

@@ -10,9 +10,9 @@ use secrecy::SecretString;
 use super::audit::AuditSettings;
 use super::schedule::ScheduleSettings;
 use super::values::{
-    Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, count,
-    database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url, rate,
-    seconds, seconds_or_never, text, yes_or_no,
+    Addressing, BucketProbe, ByteSize, ListenAddress, LogFormat, SocketMode, backend, collector,
+    count, database, descriptor, experiment_id, header_bytes, log_filter, part_bytes, public_url,
+    rate, seconds, seconds_or_never, text, yes_or_no,
 };
 
 // The settings of a server, in the order of the help. A default that starts with `<data_dir>` follows
@@ -197,6 +197,16 @@ pub(crate) struct ServeSettings {
     /// The admin token itself, at least 16 characters
     #[arg(long, env = "ARTIFACT_ADMIN_TOKEN", hide = true)]
     pub(crate) admin_token: Option<SecretString>,
+
+    /// File with the old admin token, a space, and the time until which it is accepted beside the token of --admin-token-file,
+    /// such as 2026-12-01T12:00:00Z, with the same owner and mode. It may be missing or empty. Not for a token that the database
+    /// records, see artifact rotate-admin-token. Reloaded at SIGHUP
+    #[arg(long, env = "ARTIFACT_OLD_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) old_admin_token_file: Option<PathBuf>,
+
+    /// The old admin token itself, a space, and the time until which it is accepted
+    #[arg(long, env = "ARTIFACT_OLD_ADMIN_TOKEN", hide = true)]
+    pub(crate) old_admin_token: Option<SecretString>,
 
     /// Maximum size of an artifact, in bytes or with KiB, MiB, GiB, TiB. Larger deposits are rejected
     #[arg(
@@ -448,6 +458,11 @@ pub(crate) struct ServeSettings {
     )]
     #[arg(value_enum, hide_possible_values = true)]
     pub(crate) log_format: LogFormat,
+
+    /// Address of a collector of OpenTelemetry, such as `http://127.0.0.1:4318`, that gets the spans of requests by OTLP over HTTP.
+    /// Needs a build with the feature otel. The other variables of OpenTelemetry count too
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", value_parser = collector)]
+    pub(crate) otlp_endpoint: Option<String>,
 
     /// Settings file, in TOML
     #[arg(long, env = "ARTIFACT_CONFIG", value_name = "FILE")]

@@ -54,6 +54,7 @@ impl ServeSettings {
     pub(crate) fn check(&self, sources: &Sources) -> Result<()> {
         self.tls_files()?;
         self.admin_token(sources)?;
+        self.old_admin_token(sources)?;
         self.database_password(sources)?;
         self.rate_of_requests()?;
         Ok(())
@@ -96,6 +97,19 @@ impl ServeSettings {
         let file = self.admin_token_file.as_deref().map(Secret::File);
         let text = self.admin_token.as_ref().map(Secret::Text);
         choose([("admin_token_file", file), ("admin_token", text)], sources)
+    }
+
+    /// Returns the old admin token with its end, with the name of its setting.
+    pub(crate) fn old_admin_token(
+        &self,
+        sources: &Sources,
+    ) -> Result<Option<(&'static str, Secret<'_>)>> {
+        let file = self.old_admin_token_file.as_deref().map(Secret::File);
+        let text = self.old_admin_token.as_ref().map(Secret::Text);
+        choose(
+            [("old_admin_token_file", file), ("old_admin_token", text)],
+            sources,
+        )
     }
 
     /// Returns the password of the database, with the name of its setting.

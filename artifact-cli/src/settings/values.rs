@@ -173,6 +173,10 @@ pub(super) fn public_url(text: &str) -> Result<String> {
     }
 }
 
+pub(super) fn collector(text: &str) -> Result<String> {
+    public_url(text).map_err(|_| "must be a URL such as http://127.0.0.1:4318".into())
+}
+
 pub(super) fn log_filter(filter: &str) -> Result<String> {
     let filter = text(filter)?;
     match EnvFilter::builder().parse(&filter) {

@@ -35,15 +35,127 @@ fn restart(folder: TempDir, database: &str, blobs: &Path) -> Server {
     Server::spawn(folder, &mut command)
 }
 
-/// Replaces the token with the settings of a server.
-fn rotate(server: &Server, database: &str) {
+/// Runs the command with the settings of a server. Returns what it says.
+fn rotate_with(server: &Server, database: &str, arguments: &[&str]) -> String {
     let mut command = artifact(server.folder.path());
     command.args(["rotate-admin-token", "--database", database]);
-    let done = run(&mut command).succeeded();
+    run(command.args(arguments)).succeeded().stderr
+}
+
+/// Replaces the token, and ends the old one at once.
+fn rotate(server: &Server, database: &str) {
+    let said = rotate_with(server, database, &["--old-valid-for", "0"]);
+    let expected = "accept it, and no longer the old one";
+    assert!(said.contains("the new admin token is in"), "{said}");
+    assert!(said.contains(expected), "{said}");
+}
+
+/// Runs two servers on one database while their token is replaced, and sends requests with every token all the time.
+fn two_servers_accept_two_tokens_during_the_change(database: &str, blobs: &Path) {
+    let a = start(database, blobs);
+    let b = start(database, blobs);
+    let first = a.token();
+    let statuses = |tokens: &[&String]| {
+        let of = |server: &Server| -> Vec<u16> {
+            tokens.iter().map(|token| status(server, token)).collect()
+        };
+        [of(&a), of(&b)]
+    };
+    let said = rotate_with(&a, database, &[]);
+    let second = a.token();
     assert!(
-        done.stderr.contains("the new admin token is in"),
-        "{done:?}"
+        said.contains("accept it, and the old one until 2"),
+        "{said}"
     );
+    assert!(!said.contains(&first) && !said.contains(&second), "{said}");
+    assert_eq!(statuses(&[&first, &second]), [[200, 200], [200, 200]]);
+    // A server that starts meanwhile accepts both, and says what its file is worth.
+    a.write(FILE, first.as_bytes());
+    let a = restart(a.stop("TERM"), database, blobs);
+    let said = a.stderr();
+    assert!(said.contains("accept it only for a time"), "{said}");
+    assert_eq!([&first, &second].map(|token| status(&a, token)), [200, 200]);
+    a.write(FILE, second.as_bytes());
+
+    // The end is brought forward, again and again.
+    for _ in 0..2 {
+        let said = rotate_with(&a, database, &["--end-old"]);
+        assert!(
+            said.contains("accept the current admin token only"),
+            "{said}"
+        );
+        for server in [&a, &b] {
+            assert_eq!(
+                [&first, &second].map(|token| status(server, token)),
+                [401, 200]
+            );
+        }
+    }
+    assert_eq!(a.token(), second);
+
+    // There are never three.
+    rotate_with(&a, database, &["--old-valid-for", "7d"]);
+    let third = a.token();
+    rotate_with(&a, database, &["--old-valid-for", "7d"]);
+    let fourth = a.token();
+    let all = [&first, &second, &third, &fourth];
+    for server in [&a, &b] {
+        assert_eq!(all.map(|token| status(server, token)), [401, 401, 200, 200]);
+    }
+
+    // The period of the operator ends without a further command.
+    rotate_with(&a, database, &["--old-valid-for", "1s"]);
+    let fifth = a.token();
+    for server in [&a, &b] {
+        server.wait_until("the end of the old token", || {
+            status(server, &fourth) == 401
+        });
+        assert_eq!(
+            [&third, &fifth].map(|token| status(server, token)),
+            [401, 200]
+        );
+    }
+}
+
+#[test]
+fn two_servers_on_postgres_accept_two_tokens_during_the_change() {
+    let Some(postgres) = artifact_postgres_test::Server::shared() else {
+        return;
+    };
+    let database = postgres.database();
+    let shared = TempDir::new().unwrap();
+    let blobs = shared.path().join("blobs");
+    two_servers_accept_two_tokens_during_the_change(&database.url(), &blobs);
+}
+
+#[test]
+fn two_servers_on_one_sqlite_file_accept_two_tokens_during_the_change() {
+    let shared = TempDir::new().unwrap();
+    let database = shared.path().join("rows.sqlite");
+    let blobs = shared.path().join("blobs");
+    two_servers_accept_two_tokens_during_the_change(database.to_str().unwrap(), &blobs);
+}
+
+#[test]
+fn a_file_of_the_settings_is_rotated_with_one_sighup() {
+    let folder = TempDir::new().unwrap();
+    let random = "8c1f0f3e6b1f4a3f9d9a6b0d2f6c7e5a".repeat(2);
+    let settings = ["--admin-token-file", "token"];
+    crate::reload::write_secret(folder.path(), "token", &random);
+    let server = Server::start_in(folder, &settings);
+    let mut command = artifact(server.folder.path());
+    run(command.arg("rotate-admin-token").args(settings)).succeeded();
+    let new = String::from_utf8(server.read("token")).unwrap();
+    let statuses = || [&*random, new.trim_end()].map(|token| status(&server, token));
+    assert_eq!(statuses(), [200, 401]);
+    crate::reload::reload(&server, "reloaded the admin token");
+    assert_eq!(statuses(), [200, 200]);
+    let mut command = artifact(server.folder.path());
+    run(command
+        .args(["rotate-admin-token", "--end-old"])
+        .args(settings))
+    .succeeded();
+    assert_eq!(statuses(), [401, 200]);
 }
 
 /// Runs two servers on one database through everything.
@@ -207,7 +319,8 @@ fn a_rotation_that_was_interrupted_is_completed() {
     server.write(&next, token.as_bytes());
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::chmod(server.path(&next), mode).unwrap();
-    run(artifact(server.folder.path()).arg("rotate-admin-token")).succeeded();
+    let at_once = ["rotate-admin-token", "--old-valid-for", "0"];
+    run(artifact(server.folder.path()).args(at_once)).succeeded();
     assert_eq!(server.token(), token);
     assert!(!server.path(&next).exists());
     assert_eq!(

@@ -260,6 +260,13 @@ fn commands_write_files_of_their_own_while_the_server_runs() {
         (&rotated["kind"], &rotated["outcome"]),
         (&"credential".into(), &"done".into())
     );
+    maintain(&["rotate-admin-token", "--end-old"]);
+    let found = lines(&server, "audit.log.rotate-admin-token");
+    let ended = &actions(&found, "end-old-admin-token")[0];
+    assert_eq!(
+        (&ended["kind"], &ended["outcome"]),
+        (&"credential".into(), &"done".into())
+    );
     maintain(&["gc", "--dry-run"]);
     assert!(!server.path("audit.log.gc").exists());
     age(&server, &id);

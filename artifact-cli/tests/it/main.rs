@@ -43,6 +43,8 @@ mod management;
 mod many;
 mod memory;
 mod migrate;
+#[cfg(feature = "otel")]
+mod otlp;
 mod ownership;
 mod pause;
 #[cfg(feature = "postgres")]

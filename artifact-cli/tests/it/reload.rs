@@ -8,7 +8,7 @@ const FIRST: &str = "canary-9f86d081884c7d65";
 const SECOND: &str = "canary-f3a9c1d27b6e4805";
 
 /// Writes a file that only its owner can read.
-fn write_secret(folder: &std::path::Path, name: &str, text: &str) {
+pub(crate) fn write_secret(folder: &std::path::Path, name: &str, text: &str) {
     let path = folder.join(name);
     #[expect(clippy::disallowed_methods, reason = "a test writes its own files")]
     std::fs::write(&path, text).unwrap();
@@ -34,7 +34,7 @@ fn status(server: &Server, token: &str) -> u16 {
 
 /// Sends SIGHUP and waits for another line with this text in the log.
 #[track_caller]
-fn reload(server: &Server, line: &str) {
+pub(crate) fn reload(server: &Server, line: &str) {
     let so_far = server.stderr().matches(line).count();
     server.signal("HUP");
     server.wait_until(line, || server.stderr().matches(line).count() > so_far);
@@ -76,6 +76,45 @@ fn sighup_reloads_the_admin_token_and_keeps_it_if_the_file_is_invalid() {
     );
     assert_eq!(statuses(), [200, 401]);
     assert!(!server.stderr().contains("canary"), "{}", server.stderr());
+}
+
+/// The old token of the settings is accepted until its time is over or its file is gone, also after a restart.
+#[test]
+fn sighup_reloads_the_old_admin_token_of_the_settings() {
+    let (old, new) = (FIRST, SECOND);
+    let settings = "admin_token_file = 'token'\nold_admin_token_file = 'old'\n";
+    let server = start(settings);
+    let folder = server.folder.path().to_owned();
+    let statuses = |server: &Server| [old, new].map(|token| status(server, token));
+    assert_eq!(statuses(&server), [200, 401]);
+    let reloaded = "INFO artifact::serve::reload: reloaded the admin token";
+    write_secret(&folder, "old", &format!("{old} 2199-01-01T00:00:00Z"));
+    write_secret(&folder, "token", new);
+    reload(&server, reloaded);
+    assert_eq!(statuses(&server), [200, 200]);
+    assert!(
+        server.stderr().contains("is accepted too"),
+        "{}",
+        server.stderr()
+    );
+
+    let failed = "WARN artifact::serve::reload: cannot reload the admin token";
+    for invalid in [old, "canary 2199-01-01T00:00:00Z"] {
+        write_secret(&folder, "old", invalid);
+        reload(&server, failed);
+        assert_eq!(statuses(&server), [200, 200], "{invalid}");
+    }
+    write_secret(&folder, "old", &format!("{old} 2001-01-01T00:00:00Z"));
+    reload(&server, reloaded);
+    assert_eq!(statuses(&server), [401, 200]);
+    write_secret(&folder, "old", &format!("{old} 2199-01-01T00:00:00Z"));
+    let said = server.stderr();
+    let server = Server::start_in(server.stop("TERM"), &["--config", "settings.toml"]);
+    assert_eq!(statuses(&server), [200, 200]);
+    rustix::fs::unlink(server.path("old")).unwrap();
+    reload(&server, reloaded);
+    assert_eq!(statuses(&server), [401, 200]);
+    assert!(!said.contains("canary"), "{said}");
 }
 
 #[test]

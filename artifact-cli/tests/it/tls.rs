@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -174,6 +175,74 @@ fn sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid() {
     assert!(!server.stderr().contains(CANARY), "{}", server.stderr());
     let secret = ONE.1.lines().nth(1).unwrap();
     assert!(!server.stderr().contains(secret), "{}", server.stderr());
+}
+
+/// Sends one request and reads the response. Returns its status line.
+fn ask(stream: &mut (impl Read + Write)) -> Option<[u8; 15]> {
+    let request = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    stream.write_all(request).ok()?;
+    let mut response = Vec::new();
+    let mut byte = [0];
+    // The head, then the content, whose length the head has.
+    while !response.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        response.push(byte[0]);
+    }
+    let head = String::from_utf8(response).ok()?.to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1)?;
+    let length: usize = length.split("\r\n").next()?.parse().ok()?;
+    stream.read_exact(&mut vec![0; length]).ok()?;
+    head.as_bytes().get(..15)?.try_into().ok()
+}
+
+/// Ends the clients of a test, also if it fails.
+struct StopAtDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopAtDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn no_request_is_lost_while_the_certificate_is_replaced() {
+    let server = Server::start_in(folder(), &TLS);
+    let stop = AtomicBool::new(false);
+    let (server, stop) = (&server, &stop);
+    std::thread::scope(|scope| {
+        // One client opens a connection for each request, the other one keeps its connection.
+        let connecting = scope.spawn(|| {
+            let mut count = 0;
+            while !stop.load(Ordering::SeqCst) {
+                let mut stream = connect(server, &[ONE.0, TWO.0]).expect("a handshake");
+                assert_eq!(ask(&mut stream).as_ref(), Some(b"http/1.1 200 ok"));
+                count += 1;
+            }
+            count
+        });
+        let keeping = scope.spawn(|| {
+            let mut stream = connect(server, &[ONE.0, TWO.0]).unwrap();
+            let mut count = 0;
+            while !stop.load(Ordering::SeqCst) {
+                assert_eq!(ask(&mut stream).as_ref(), Some(b"http/1.1 200 ok"));
+                count += 1;
+            }
+            count
+        });
+        let clients = StopAtDrop(stop);
+        for next in [TWO, ONE, TWO, ONE, TWO] {
+            install(server.folder.path(), next);
+            server.signal("HUP");
+            server.wait_until("the other certificate", || {
+                let stream = connect(server, &[ONE.0, TWO.0]).unwrap();
+                stream.conn.peer_certificates() == Some(&[der(next.0)])
+            });
+        }
+        drop(clients);
+        for client in [connecting, keeping] {
+            assert!(client.join().unwrap() > 5);
+        }
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The admin token: from the settings, from the database, or generated at the first start.
 
+mod old;
 mod recorded;
 
 use std::fmt::Write as _;
@@ -10,6 +11,7 @@ use artifact_backend::random;
 use artifact_http::AdminToken;
 use secrecy::{ExposeSecret, SecretString};
 
+pub(crate) use self::old::OldToken;
 pub(crate) use self::recorded::{Accepted, TokenPlace, entry};
 use crate::failure::{setup, setup_from};
 use crate::files;
@@ -91,7 +93,7 @@ pub(crate) fn generate() -> SecretString {
 }
 
 /// Returns whether a token has the form of those that a server generates.
-fn is_generated(token: &SecretString) -> bool {
+pub(crate) fn is_generated(token: &SecretString) -> bool {
     let token = token.expose_secret().as_bytes();
     token.len() == 64 && token.iter().all(|byte| b"0123456789abcdef".contains(byte))
 }

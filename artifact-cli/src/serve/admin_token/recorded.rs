@@ -8,7 +8,7 @@ use artifact_http::AdminToken;
 use artifact_store::{IdentityStore, RecordedAdminToken, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{TokenSource, generate_into, is_generated};
+use super::{OldToken, TokenSource, generate_into, is_generated};
 use crate::failure::setup_from;
 use crate::output::printable;
 
@@ -50,18 +50,30 @@ impl Accepted {
     }
 
     /// Returns what a new server authenticates `admin` by.
-    pub(crate) fn authenticator(&self) -> Result<AdminToken> {
-        match &self.given {
-            Some(token) => Ok(AdminToken::new(token.expose_secret())?),
-            None => Ok(AdminToken::recorded()),
-        }
+    pub(crate) fn authenticator(&self, old: Option<&OldToken>) -> Result<AdminToken> {
+        let admin = AdminToken::recorded();
+        self.replace_in(&admin, old)?;
+        Ok(admin)
     }
 
-    /// Makes a running server accept the token, and no other.
-    pub(crate) fn replace_in(&self, admin: &AdminToken) -> Result<()> {
-        match &self.given {
-            Some(token) => admin.replace(token.expose_secret())?,
-            None => admin.use_recorded(),
+    /// Makes a server accept the token, and perhaps an old one for a time, and no other.
+    pub(crate) fn replace_in(&self, admin: &AdminToken, old: Option<&OldToken>) -> Result<()> {
+        match (&self.given, old) {
+            (Some(token), Some(old)) => {
+                let (token, former) = (token.expose_secret(), old.token.expose_secret());
+                admin.replace_slowly(token, former, old.valid_until)?;
+                old.announce();
+            }
+            (Some(token), None) => admin.replace(token.expose_secret())?,
+            (None, old) => {
+                admin.use_recorded();
+                if old.is_some() {
+                    tracing::warn!(
+                        "the old admin token of the settings has no effect: this server accepts the tokens that the database \
+                         records"
+                    );
+                }
+            }
         }
         Ok(())
     }
@@ -146,11 +158,22 @@ impl TokenSource<'_> {
         let (own, kept_in) = (describe(&place), printable(&recorded.kept_in));
         let was_replaced = store.was_admin_token_replaced(digest).await;
         if was_replaced.map_err(unknown)? {
-            tracing::warn!(
-                kept_in,
-                "the admin token in {own} was replaced, and no server of this database accepts it any more: remove it, and \
-                 take the one that the database records"
-            );
+            let now = Timestamp::try_from(SystemClock.now())?;
+            let old = recorded.old.filter(|old| now < old.valid_until);
+            if let Some(old) = old.filter(|old| old.digest == digest) {
+                tracing::warn!(
+                    kept_in,
+                    valid_until = %old.valid_until,
+                    "the admin token in {own} was replaced, and the servers of this database accept it only for a time: take the \
+                     one that the database records"
+                );
+            } else {
+                tracing::warn!(
+                    kept_in,
+                    "the admin token in {own} was replaced, and no server of this database accepts it any more: remove it, and \
+                     take the one that the database records"
+                );
+            }
             return Ok(Some(Accepted::recorded(&recorded, None)));
         }
         tracing::warn!(
