@@ -4,7 +4,7 @@ use artifact_receipt::{
     Checkpoint, KeyName, ReceiptErrorKind, SignedNote, SigningKey, TreeHash, VerifierKey,
 };
 
-/// The example of https://c2sp.org/signed-note.
+/// The example of <https://c2sp.org/signed-note>.
 const KEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
 const NOTE: &str = "This is an example message.\n\n\
     — example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";

@@ -1,5 +1,6 @@
 //! The tree against RFC 6962, computed naively.
 
+use artifact_backend::Sha256Digest;
 use artifact_receipt::{
     Frontier, ReceiptErrorKind, TileSet, TreeHash, consistency_proof, inclusion_proof,
     verify_consistency, verify_inclusion,
@@ -17,7 +18,7 @@ fn grown(size: u64) -> (Frontier, TileSet) {
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256Digest::from_bytes(*bytes).to_string()
 }
 
 #[test]

@@ -136,6 +136,10 @@ fn the_format_is_the_documented_one() {
         "grant",
         "link",
         "quota",
+        "receipt_log",
+        "receipt",
+        "receipt",
+        "queued_receipt",
         "counts",
         "end",
     ];
@@ -159,7 +163,12 @@ fn the_format_is_the_documented_one() {
         "experiment": "exp-1", "principal": crate::support::WORKER, "max_bytes": 100, "max_in_flight": 7,
     });
     assert_eq!(lines[26]["quota"], quota);
-    let counts = &lines[27]["counts"];
+    let log = serde_json::json!({ "origin": "example.com/store", "secret": "03".repeat(32) });
+    assert_eq!(lines[27]["receipt_log"], log);
+    assert_eq!(lines[29]["receipt"]["index"], 1);
+    assert_eq!(lines[29]["receipt"]["artifact"], "c8".repeat(16));
+    assert_eq!(lines[30]["queued_receipt"]["size"], 4);
+    let counts = &lines[31]["counts"];
     for (kind, number) in [
         ("artifacts", 4),
         ("chunk_digests", 2),
@@ -169,6 +178,8 @@ fn the_format_is_the_documented_one() {
         ("collections", 2),
         ("collection_files", 4),
         ("quotas", 1),
+        ("receipts", 2),
+        ("queued_receipts", 1),
     ] {
         assert_eq!(counts[kind], number, "{kind}");
     }
