@@ -54,7 +54,7 @@ impl Committer {
     fn sync_mark(&self) {
         if let Some(open) = &self.open
             && self.shared.root.is_in_doubt() == Ok(false)
-            && let Err(errno) = open.sync_mark()
+            && let Err(errno) = open.sync_mark(&self.shared.root)
         {
             let cut = (open.file.number, open.log.end().offset);
             self.shared.root.record_failed_sync(errno, Some(cut));
@@ -81,7 +81,7 @@ impl Committer {
                 open.log.not_written();
                 return Err(CommitError::NotWritten(errno));
             }
-            written => written.and_then(|()| open.sync()),
+            written => written.and_then(|()| open.sync(root)),
         };
         if let Err(errno) = written {
             open.log.sync_failed();
@@ -97,6 +97,7 @@ impl Committer {
             return Err(CommitError::Ambiguous(Errno::IO));
         }
         open.log.synced();
+        shared.counters.count(records.len());
         shared.index.apply(&frame.entries);
         open.write_mark();
         Ok(())
