@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory};
+use artifact_backend::{ArtifactId, ArtifactInventory};
 use artifact_backend_pack::{PackBackend, PackConfig};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
