@@ -15,6 +15,8 @@ pub struct PackConfig {
     #[doc(hidden)]
     pub segment_bytes: u32,
     #[doc(hidden)]
+    pub cached_entries: u32,
+    #[doc(hidden)]
     pub fs: FsConfig,
     #[doc(hidden)]
     pub clock: Arc<dyn Clock>,
@@ -25,6 +27,7 @@ impl Default for PackConfig {
         Self {
             max_packed_bytes: 64 << 10,
             segment_bytes: 256 << 20,
+            cached_entries: 1 << 18,
             fs: FsConfig::default(),
             clock: Arc::new(SystemClock),
         }
@@ -50,6 +53,14 @@ impl PackConfig {
     #[must_use = "returns the changed settings"]
     pub fn with_segment_bytes(mut self, bytes: u32) -> Self {
         self.segment_bytes = bytes.clamp(*Self::SEGMENT_BYTES.start(), *Self::SEGMENT_BYTES.end());
+        self
+    }
+
+    /// Sets how many entries of blobs in full segments are cached (default 262,144; 0 turns the cache off). Each takes about 120 bytes
+    /// of memory once the blob was read. A load of a blob that is not in the cache also reads a block of 4 KiB of an index.
+    #[must_use = "returns the changed settings"]
+    pub fn with_cached_entries(mut self, entries: u32) -> Self {
+        self.cached_entries = entries;
         self
     }
 

@@ -4,8 +4,9 @@
 //!     pack_subject OPERATION run ROOT
 //!     pack_subject OPERATION check ROOT
 //!
-//! The operation `mixed` stores, uploads and deletes blobs of many sizes from several tasks, fills segments and compacts them. The
-//! others run between the lines BEGIN and END, on a store that already contains one blob.
+//! The operation `mixed` stores, uploads and deletes blobs of many sizes from several tasks, fills segments and compacts them. `recycle`
+//! fills a segment with small blobs, deletes most of them, and lets a later segment take the file of the compacted one. The others
+//! run between the lines BEGIN and END, on a store that already contains one blob.
 
 #![expect(
     clippy::print_stdout,
@@ -15,6 +16,7 @@
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io::Write;
+    use std::ops::Range;
     use std::path::Path;
     use std::process::ExitCode;
     use std::time::Duration;
@@ -28,6 +30,7 @@ mod linux {
     use futures_util::StreamExt;
     use rustix::process::{Signal, getpid, kill_process};
     use sha2::{Digest, Sha256};
+    use tokio::task::JoinSet;
 
     const WRITERS: u8 = 4;
     const BLOBS: u8 = 9;
@@ -130,6 +133,44 @@ mod linux {
         store(backend, last, &body(9, 2)).await
     }
 
+    /// Does something for each number, for 64 at the same time.
+    async fn each<F>(numbers: Range<u16>, work: impl Fn(u16) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        for begin in numbers.clone().step_by(64) {
+            let group = begin..numbers.end.min(begin + 64);
+            let mut tasks: JoinSet<_> = group.map(&work).collect();
+            while let Some(done) = tasks.join_next().await {
+                let stopped = |_| Error::new(ErrorKind::Unexpected, Operation::Store);
+                done.map_err(stopped)??;
+            }
+        }
+        Ok(())
+    }
+
+    async fn recycle(backend: &PackBackend) -> Result<()> {
+        let id = |number: u16| {
+            let mut id = [0x77; 16];
+            id[..2].copy_from_slice(&number.to_le_bytes());
+            ArtifactId::from_bytes(id)
+        };
+        let fill = |number: u16| {
+            let backend = backend.clone();
+            // No whole block of the segment belongs to one blob, so a delete leaves no hole.
+            let bytes = Bytes::from(vec![number.to_le_bytes()[0]; 4_000]);
+            async move { store(&backend, id(number), &bytes).await }
+        };
+        each(0..1_100, fill).await?;
+        let remove = |number: u16| {
+            let backend = backend.clone();
+            async move { delete(&backend, id(number)).await }
+        };
+        each(0..900, remove).await?;
+        backend.sweep(Duration::ZERO).await?;
+        each(1_100..2_200, fill).await
+    }
+
     async fn act(backend: &PackBackend, operation: &str) -> Result<()> {
         let (small, large) = (body(20, 2), Bytes::from(vec![7; 1_500_000]));
         match operation {
@@ -165,8 +206,10 @@ mod linux {
 
     async fn run(operation: &str, root: &str) -> Result<()> {
         let backend = PackBackend::open(root, config()).await?;
-        if operation == "mixed" {
-            return mixed(&backend).await;
+        match operation {
+            "mixed" => return mixed(&backend).await,
+            "recycle" => return recycle(&backend).await,
+            _ => {}
         }
         store(&backend, OLD, &body(30, 2)).await?;
         print_line("BEGIN");

@@ -4,12 +4,14 @@
 #[doc(hidden)]
 #[allow(missing_docs, reason = "not part of the public API")]
 pub mod format;
-#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+#[cfg(all(unix, not(artifact_not_unix)))]
 mod linux;
-#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+#[cfg(all(unix, not(artifact_not_unix)))]
 mod sync;
 
-#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+#[cfg(all(unix, not(artifact_not_unix)))]
 pub use artifact_backend_config::PackConfig;
-#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
-pub use linux::{PackBackend, PackFinding, PackProblem, PackScrubReport, RootReport, check_root};
+#[cfg(all(unix, not(artifact_not_unix)))]
+pub use linux::{
+    PackBackend, PackFinding, PackProblem, PackScrubReport, PackStats, RootReport, check_root,
+};

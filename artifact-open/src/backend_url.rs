@@ -20,7 +20,7 @@ use crate::options::BackendOptions;
 /// | `file:///srv/blobs` | a local folder, percent-encoded | `fs` |
 /// | `/srv/blobs`, `./blobs`, `blobs` | a local folder, not decoded; a relative path is resolved against the current folder during parsing | `fs` |
 /// | `mem:` | memory, lost when the process ends | `mem` |
-/// | `pack:///srv/blobs` | a local folder that packs small blobs into segments, percent-encoded; Linux | `pack` |
+/// | `pack:///srv/blobs` | a local folder that packs small blobs into segments, percent-encoded; Unix | `pack` |
 /// | `s3://bucket/prefix` | a bucket of Amazon S3, or of a server that speaks its protocol | `s3` |
 /// | `gs://bucket/prefix` | a bucket of Google Cloud Storage | `gcs` |
 /// | `az://container/prefix` | a container of Azure Blob Storage | `azure` |
@@ -163,13 +163,10 @@ impl BackendUrl {
     ///
     /// The backend's own, if the folder cannot be created or used, or an option of the bucket is
     /// invalid. The detail names the folder or the bucket. `Unsupported` if the scheme is one that a
-    /// program registered: [`SchemeRegistry::open`](crate::SchemeRegistry::open) opens it; and for `pack:` on other systems than
-    /// Linux.
+    /// program registered: [`SchemeRegistry::open`](crate::SchemeRegistry::open) opens it; and for `pack:` on systems other
+    /// than Unix.
     #[cfg_attr(
-        not(any(
-            feature = "fs",
-            all(feature = "pack", target_os = "linux", not(artifact_not_linux))
-        )),
+        not(any(feature = "fs", all(feature = "pack", unix, not(artifact_not_unix)))),
         expect(
             clippy::unused_async,
             reason = "only opening a folder waits for the disk"
@@ -181,8 +178,8 @@ impl BackendUrl {
             feature = "mem",
             feature = "pack",
             feature = "bucket",
-            target_os = "linux",
-            not(artifact_not_linux)
+            unix,
+            not(artifact_not_unix)
         )),
         allow(
             unused_variables,
@@ -212,16 +209,17 @@ impl BackendUrl {
             }
             #[cfg(not(feature = "mem"))]
             Target::Memory => Err(without_memory()),
-            #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+            #[cfg(all(feature = "pack", unix, not(artifact_not_unix)))]
             Target::Pack(path) => {
                 let backend = artifact_backend_pack::PackBackend::open(path, pack).await?;
                 Ok(Backend::new(std::sync::Arc::new(backend)))
             }
-            #[cfg(not(all(feature = "pack", target_os = "linux", not(artifact_not_linux))))]
+            #[cfg(not(all(feature = "pack", unix, not(artifact_not_unix))))]
             Target::Pack(_) if cfg!(feature = "pack") => Err(unsupported(
-                "pack: works on Linux only; use file: on this system".to_owned(),
+                "pack: works on Linux and other Unix systems only; use file: on this system"
+                    .to_owned(),
             )),
-            #[cfg(not(all(feature = "pack", target_os = "linux", not(artifact_not_linux))))]
+            #[cfg(not(all(feature = "pack", unix, not(artifact_not_unix))))]
             Target::Pack(_) => Err(without_segments()),
             #[cfg(feature = "bucket")]
             Target::Bucket(url) => {

@@ -69,7 +69,36 @@ fn check_found(disk: &[u8], (entries, may_be_damaged): &(Vec<Entry>, bool)) {
     }
 }
 
-/// Writes four frames of this shape, and changes bytes: two for the position, one for the value.
+/// Returns a segment that used the file before: frames of the same records in the opposite order, with another epoch.
+fn former_life(mut shape: [u8; 4]) -> Vec<u8> {
+    let header = Header {
+        epoch: !HEADER.epoch,
+        ..HEADER
+    };
+    let first = Position {
+        epoch: header.epoch,
+        previous: header.checksum(),
+        ..first()
+    };
+    let mut disk = header.encode().to_vec();
+    let mut log = Log::new(first, u64::MAX);
+    shape.reverse();
+    for (number, size) in (1_u8..).zip([shape, shape].concat()) {
+        let record = Record {
+            id: ArtifactId::from_bytes([number + 200; 16]),
+            modified: 0,
+            replaces: 0,
+            body: Body::Blob(vec![size; usize::from(size) * 40]),
+        };
+        let frame = log.begin(&[record]).expect("no sync has failed");
+        log.synced();
+        disk.extend_from_slice(&frame.bytes);
+    }
+    disk
+}
+
+/// Writes four frames of this shape to a file with the frames of a former segment, and changes bytes: two for the position, one for the
+/// value.
 fn check_changed(shape: [u8; 4], changes: &[u8]) {
     let mut disk = HEADER.encode().to_vec();
     let mut log = Log::new(first(), u64::MAX);
@@ -94,6 +123,10 @@ fn check_changed(shape: [u8; 4], changes: &[u8]) {
         let begin = written.len();
         written.extend(frame.entries);
         frames.push((used, begin..written.len()));
+    }
+    let former = former_life(shape);
+    if let Some(rest) = former.get(disk.len()..) {
+        disk.extend_from_slice(rest);
     }
     let whole = disk.clone();
     for change in changes.as_chunks::<3>().0 {

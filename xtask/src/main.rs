@@ -145,28 +145,38 @@ fn crash(long: bool) -> Result<ExitStatus, String> {
             "build it with: cargo build -p artifact-crash-test",
         )?;
     }
-    if status.success() {
-        status = crash_packed(long)?;
+    let packed: &[_] = if long {
+        &["mixed", "recycle"]
+    } else {
+        &["mixed"]
+    };
+    for operation in packed {
+        if status.success() {
+            status = crash_packed(operation, long)?;
+        }
     }
     Ok(status)
 }
 
 /// Runs the subject of artifact-backend-pack on the strict file system. A program reads each state, because blobs are not files
 /// there, so a run with an injected error takes seconds: the short slice leaves them to the tests of the crate.
-fn crash_packed(long: bool) -> Result<ExitStatus, String> {
+fn crash_packed(operation: &str, long: bool) -> Result<ExitStatus, String> {
     let options: &[_] = if long {
         &["fuse", "--states", "2000", "--faults", "--fault-runs", "50"]
     } else {
         &["fuse", "--states", "100"]
     };
-    print(&format!("artifact-crash {} (segments)", options.join(" ")));
+    print(&format!(
+        "artifact-crash {} (segments, {operation})",
+        options.join(" ")
+    ));
     let target = target();
     let mut command = Command::new(target.join("debug/artifact-crash"));
     command
         .args(options)
         .arg("--")
         .arg(target.join("debug/examples/pack_subject"))
-        .arg("mixed");
+        .arg(operation);
     run(
         &mut command,
         "build it with: cargo build -p artifact-crash-test",

@@ -288,6 +288,51 @@ fn frames_of_an_earlier_epoch_are_not_found() {
     explore(&start, 1);
 }
 
+/// A file after two lives as segments with the same number, and the first blocks of its third life. In each life the frames have other
+/// lengths, so that frames, parts of frames and marks of both are behind the end.
+fn recycled(shape: usize) -> State {
+    let mut state = State::new();
+    for (life, from) in [(1, 0), (2, shape)] {
+        let header = Header {
+            epoch: EPOCH + life,
+            ..header()
+        };
+        let mut end = Position {
+            epoch: header.epoch,
+            previous: header.checksum(),
+            ..first()
+        };
+        // The second life ends earlier.
+        let capacity = (BLOCKS - 2 * from) * BLOCK;
+        for records in groups(6).into_iter().cycle().skip(from) {
+            let mut log = Log::new(end, u64::MAX);
+            let frame = log.begin(&records).unwrap();
+            log.synced();
+            let (at, next) = (end.offset as usize, log.end().offset as usize);
+            if next + BLOCK > capacity {
+                break;
+            }
+            state.disk[at..next].copy_from_slice(&frame.bytes);
+            end = log.end();
+            state.disk[next..next + BLOCK].copy_from_slice(&frame::mark(end));
+        }
+    }
+    state.disk[..BLOCK].copy_from_slice(&header().encode());
+    state.mark();
+    state
+}
+
+fn recycled_files_recover_like_new_ones() -> u32 {
+    let seen = (0..3).map(|shape| {
+        let state = recycled(shape);
+        let old = state.disk[2 * BLOCK..].chunks(BLOCK);
+        assert!(old.filter(|block| block.starts_with(b"ARTFRAME")).count() > 2);
+        assert_eq!(recover(&state.disk, u64::MAX >> 1), (vec![], first()));
+        explore(&state, 2)
+    });
+    seen.sum()
+}
+
 fn the_last_record_of_an_id_decides() {
     let stored = frame::encode(first(), &[blob(1, 10), blob(2, 10)]).entries;
     let at = Position {
@@ -306,6 +351,7 @@ fn the_last_record_of_an_id_decides() {
 fn explore_everything() -> u32 {
     forged_frames_are_not_found();
     frames_of_an_earlier_epoch_are_not_found();
+    assert!(recycled_files_recover_like_new_ones() > 1_000);
     the_last_record_of_an_id_decides();
     a_change_of_any_byte_that_counts_is_noticed();
     a_frame_is_valid_only_where_it_was_written();
@@ -325,6 +371,7 @@ fn each_planted_mutant_is_caught() {
         Mutant::EndMovesAtWrite,
         Mutant::GoesOnAfterFailedSync,
         Mutant::PreviousIsNotChecked,
+        Mutant::EpochIsNotChecked,
         Mutant::BlobsAreNotChecked,
         Mutant::EntriesAreNotChecked,
         Mutant::NothingBehindIsLookedFor,

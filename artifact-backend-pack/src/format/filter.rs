@@ -18,8 +18,9 @@ impl Filter {
         let lines = (ids.len() * BITS_PER_ID).div_ceil(8 * LINE).max(1);
         let mut bytes = vec![0; lines * LINE];
         for id in ids {
-            let (line, bits) = place(id, lines);
-            for bit in bits {
+            let probe = Probe::new(id);
+            let line = probe.line(lines);
+            for bit in probe.bits {
                 bytes[line * LINE + bit / 8] |= 1 << (bit % 8);
             }
         }
@@ -50,27 +51,41 @@ impl Filter {
     }
 
     /// Returns false if the id is surely not in the segment.
-    pub fn may_contain(&self, id: ArtifactId) -> bool {
-        let (line, bits) = place(id, self.0.len() / LINE);
-        let line = &self.0[line * LINE..][..LINE];
-        bits.into_iter()
-            .all(|bit| line[bit / 8] & (1 << (bit % 8)) != 0)
+    pub fn may_contain(&self, probe: &Probe) -> bool {
+        let line = &self.0[probe.line(self.0.len() / LINE) * LINE..][..LINE];
+        let mut bits = probe.bits.iter();
+        bits.all(|bit| line[bit / 8] & (1 << (bit % 8)) != 0)
     }
 }
 
-/// Returns the line of an id and its bits in this line. Ids are random, but not those of every caller, so they are mixed.
-fn place(id: ArtifactId, lines: usize) -> (usize, [usize; PROBES]) {
-    let id = u128::from(id);
-    let mixed = (id ^ (id >> 67)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    let mixed = (mixed ^ (mixed >> 71)).wrapping_mul(0xd6e8_feb8_6659_fd93_a5a3_5641_9c2b_b0e5);
-    let line = ((mixed >> 64) * lines as u128) >> 64;
-    let mut rest = mixed ^ (mixed >> 59);
-    let bits = [(); PROBES].map(|()| {
-        let bit = rest % (8 * LINE as u128);
-        rest >>= 9;
-        usize::try_from(bit).expect("a bit of a line")
-    });
-    (usize::try_from(line).expect("a line of the filter"), bits)
+/// Where the filters of all segments have the bits of one id.
+#[derive(Debug, Clone, Copy)]
+pub struct Probe {
+    /// Chooses the line.
+    high: u64,
+    bits: [usize; PROBES],
+}
+
+impl Probe {
+    /// Ids are random, but not those of every caller, so they are mixed.
+    pub fn new(id: ArtifactId) -> Self {
+        let id = u128::from(id);
+        let mixed = (id ^ (id >> 67)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let mixed = (mixed ^ (mixed >> 71)).wrapping_mul(0xd6e8_feb8_6659_fd93_a5a3_5641_9c2b_b0e5);
+        let mut rest = mixed ^ (mixed >> 59);
+        let bits = [(); PROBES].map(|()| {
+            let bit = rest % (8 * LINE as u128);
+            rest >>= 9;
+            usize::try_from(bit).expect("a bit of a line")
+        });
+        let high = u64::try_from(mixed >> 64).expect("64 bits are left");
+        Self { high, bits }
+    }
+
+    fn line(&self, lines: usize) -> usize {
+        let line = (u128::from(self.high) * lines as u128) >> 64;
+        usize::try_from(line).expect("a line of the filter")
+    }
 }
 
 #[cfg(test)]
@@ -82,8 +97,8 @@ mod tests {
         let ids: Vec<_> = (0..20_000).map(|_| ArtifactId::mint()).collect();
         let filter = Filter::new(ids.iter().copied());
         assert_eq!(filter.as_bytes().len(), Filter::length(ids.len()));
-        assert!(ids.iter().all(|id| filter.may_contain(*id)));
-        let others = (0..20_000).filter(|_| filter.may_contain(ArtifactId::mint()));
+        assert!(ids.iter().all(|id| filter.may_contain(&Probe::new(*id))));
+        let others = (0..20_000).filter(|_| filter.may_contain(&Probe::new(ArtifactId::mint())));
         let passed = others.count();
         assert!(passed < 200, "{passed} of 20,000 absent ids pass");
     }
@@ -92,8 +107,8 @@ mod tests {
     fn ids_that_are_close_to_each_other_are_told_apart() {
         let ids = (0..20_000_u128).map(|id| ArtifactId::from(id << 1));
         let filter = Filter::new(ids.collect::<Vec<_>>().into_iter());
-        let passed =
-            (0..20_000_u128).filter(|id| filter.may_contain(ArtifactId::from((id << 1) | 1)));
+        let passed = (0..20_000_u128)
+            .filter(|id| filter.may_contain(&Probe::new(ArtifactId::from((id << 1) | 1))));
         let passed = passed.count();
         assert!(passed < 400, "{passed} of 20,000 absent ids pass");
     }

@@ -164,7 +164,7 @@ impl Header {
 fn parse_header(bytes: &[u8], at: Position) -> Option<Header> {
     let mut fields = Fields(bytes.get(..HEADER_BYTES)?);
     let fits = fields.take::<8>()? == MAGIC
-        && fields.u64()? == at.epoch
+        && (fields.u64()? == at.epoch || planted(Mutant::EpochIsNotChecked))
         && (fields.u64()? == at.previous || planted(Mutant::PreviousIsNotChecked))
         && fields.u32()? == at.segment
         && fields.u32()? == at.offset;

@@ -37,19 +37,39 @@ pub fn encode(epoch: u64, entries: &[Entry]) -> Vec<u8> {
     bytes
 }
 
-/// Decodes the block with this number. Returns `None` if it is damaged.
-pub fn decode(epoch: u64, number: u64, block: &[u8; BLOCK]) -> Option<Vec<Entry>> {
-    let (body, sum) = block.split_at(CHECKSUM_AT);
-    if checksum(&[&place(epoch, number), body]).to_le_bytes() != sum {
-        return None;
-    }
-    let count = Fields(&body[COUNT_AT..]).u32()? as usize;
-    let (encoded, _) = body[..COUNT_AT].as_chunks::<ENTRY_BYTES>();
-    let entries = encoded.get(..count)?.iter().map(Entry::decode);
-    entries.collect()
+/// A block of an index whose checksum was verified.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'b> {
+    entries: &'b [[u8; ENTRY_BYTES]],
 }
 
-/// A search for one id. Ids are uniformly random, so a guess by interpolation is right at the first or second read.
+impl<'b> Block<'b> {
+    /// Verifies the block with this number. Returns `None` if it is damaged.
+    pub fn verify(epoch: u64, number: u64, block: &'b [u8; BLOCK]) -> Option<Self> {
+        let (body, sum) = block.split_at(CHECKSUM_AT);
+        if checksum(&[&place(epoch, number), body]).to_le_bytes() != sum {
+            return None;
+        }
+        let count = Fields(&body[COUNT_AT..]).u32()? as usize;
+        let (encoded, _) = body[..COUNT_AT].as_chunks::<ENTRY_BYTES>();
+        let entries = encoded.get(..count)?;
+        Some(Self { entries })
+    }
+
+    fn id(entry: &[u8; ENTRY_BYTES]) -> u128 {
+        let id = entry.first_chunk().expect("an entry begins with its id");
+        ArtifactId::from_bytes(*id).into()
+    }
+}
+
+/// Decodes all entries of the block with this number. Returns `None` if it is damaged.
+pub fn decode(epoch: u64, number: u64, block: &[u8; BLOCK]) -> Option<Vec<Entry>> {
+    let block = Block::verify(epoch, number, block)?;
+    block.entries.iter().map(Entry::decode).collect()
+}
+
+/// A search for one id. With the fences of the index, one read is enough. Without them, a guess by interpolation is right at the first
+/// or second read, because ids are uniformly random.
 #[derive(Debug)]
 pub struct Search {
     wanted: u128,
@@ -71,11 +91,11 @@ pub enum Step {
 }
 
 impl Search {
-    /// Begins a search in an index of `blocks` blocks.
-    pub fn new(id: ArtifactId, blocks: u64) -> (Self, Step) {
+    /// Begins a search in these blocks of an index: no other has the id.
+    pub fn new(id: ArtifactId, blocks: std::ops::Range<u64>) -> (Self, Step) {
         let search = Self {
             wanted: id.into(),
-            blocks: 0..blocks,
+            blocks,
             below: 0,
             above: u128::MAX,
             reads: 0,
@@ -102,12 +122,13 @@ impl Search {
         Step::Read(self.blocks.start + part)
     }
 
-    /// Continues with the entries of the block that was asked for.
-    pub fn feed(&mut self, number: u64, entries: &[Entry]) -> Step {
-        let key = |entry: &Entry| u128::from(entry.id);
-        let (Some(first), Some(last)) = (entries.first().map(key), entries.last().map(key)) else {
-            return Step::Absent;
+    /// Continues with the block that was asked for. Returns `None` if the entry of the id has no valid form.
+    pub fn feed(&mut self, number: u64, block: &Block<'_>) -> Option<Step> {
+        let entries = block.entries;
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Some(Step::Absent);
         };
+        let (first, last) = (Block::id(first), Block::id(last));
         self.reads += 1;
         if self.wanted < first {
             self.blocks.end = number;
@@ -116,10 +137,12 @@ impl Search {
             self.blocks.start = number + 1;
             self.below = last;
         } else {
-            let found = entries.binary_search_by_key(&self.wanted, key);
-            return found.map_or(Step::Absent, |at| Step::Found(entries[at]));
+            return match entries.binary_search_by_key(&self.wanted, Block::id) {
+                Ok(at) => Entry::decode(&entries[at]).map(Step::Found),
+                Err(_) => Some(Step::Absent),
+            };
         }
-        self.next()
+        Some(self.next())
     }
 }
 
@@ -128,6 +151,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::entry::Content;
+    use super::super::fences::Fences;
     use super::*;
 
     fn entry(id: u128) -> Entry {
@@ -140,16 +164,18 @@ mod tests {
     }
 
     /// Searches an encoded index. Returns the entry and the number of reads.
-    fn search(index: &[u8], id: u128) -> (Option<Entry>, u32) {
+    fn search(index: &[u8], fences: &Fences, id: u128) -> (Option<Entry>, u32) {
         let (blocks, _) = index.as_chunks::<BLOCK>();
-        let (mut search, mut step) = Search::new(id.into(), blocks.len() as u64);
+        let range = fences.blocks(id.into(), blocks.len() as u64);
+        let (mut search, mut step) = Search::new(id.into(), range);
         let mut reads = 0;
         loop {
             match step {
                 Step::Read(number) => {
                     reads += 1;
                     let block = &blocks[usize::try_from(number).unwrap()];
-                    step = search.feed(number, &decode(7, number, block).unwrap());
+                    let block = Block::verify(7, number, block).unwrap();
+                    step = search.feed(number, &block).unwrap();
                 }
                 Step::Found(entry) => return (Some(entry), reads),
                 Step::Absent => return (None, reads),
@@ -170,27 +196,37 @@ mod tests {
             let ids = sorted(ids.into_iter().map(|id| if near { id % 5_000 } else { id }).collect());
             let entries: Vec<_> = ids.iter().map(|id| entry(*id)).collect();
             let index = encode(7, &entries);
-            for id in &ids {
-                prop_assert_eq!(search(&index, *id).0, Some(entry(*id)));
-                for other in [id.wrapping_add(1), id.wrapping_sub(1)] {
-                    let there = ids.binary_search(&other).is_ok();
-                    prop_assert_eq!(search(&index, other).0.is_some(), there);
+            for fences in [Fences::none(), Fences::new(&entries)] {
+                for id in &ids {
+                    prop_assert_eq!(search(&index, &fences, *id).0, Some(entry(*id)));
+                    for other in [id.wrapping_add(1), id.wrapping_sub(1)] {
+                        let there = ids.binary_search(&other).is_ok();
+                        prop_assert_eq!(search(&index, &fences, other).0.is_some(), there);
+                    }
                 }
+                let has_last = ids.last() == Some(&u128::MAX);
+                prop_assert_eq!(search(&index, &fences, u128::MAX).0.is_some(), has_last);
             }
-            prop_assert_eq!(search(&index, u128::MAX).0.is_some(), ids.last() == Some(&u128::MAX));
         }
     }
 
     #[test]
-    fn random_ids_need_two_reads_at_most_on_average() {
+    fn random_ids_need_one_read_with_fences_and_two_without_on_average() {
         let ids: Vec<u128> = (0_u128..60_000)
             .map(|number| u128::from_le_bytes(*md(number).first_chunk().unwrap()))
             .collect();
         let ids = sorted(ids);
         let entries: Vec<_> = ids.iter().map(|id| entry(*id)).collect();
         let index = encode(7, &entries);
-        let reads: u32 = ids.iter().step_by(60).map(|id| search(&index, *id).1).sum();
-        assert!(reads < 2_000, "{reads} reads for 1,000 searches");
+        let reads = |fences: Fences| -> u32 {
+            let searched = ids.iter().step_by(60);
+            searched.map(|id| search(&index, &fences, *id).1).sum()
+        };
+        let without = reads(Fences::none());
+        assert!(without < 2_000, "{without} reads for 1,000 searches");
+        // The first id of a block may be in the block before, too.
+        let with = reads(Fences::new(&entries));
+        assert!(with < 1_100, "{with} reads for 1,000 searches");
     }
 
     /// Returns 16 bytes that look random.

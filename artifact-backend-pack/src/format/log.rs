@@ -1,6 +1,7 @@
 //! The state of the segment that is written to: what may be written, and what may be acknowledged.
 
 use super::entry::{ENTRY_BYTES, Entry};
+use super::fences::Fences;
 use super::filter::Filter;
 use super::frame::{self, Frame, HEADER_BYTES, Position, Record};
 use super::mutant::{Mutant, planted};
@@ -49,7 +50,8 @@ impl Log {
         let frame: usize = HEADER_BYTES + records.iter().map(Record::length).sum::<usize>();
         let entries = indexed + records.len();
         let index = entries.div_ceil(index::PER_BLOCK) * BLOCK;
-        let rest = round_up(frame) + index + round_up(Filter::length(entries)) + BLOCK;
+        let rest = index + round_up(Filter::length(entries) + Fences::length(entries)) + BLOCK;
+        let rest = round_up(frame) + rest;
         entries <= MAX_ENTRIES && u64::from(self.end.offset) + rest as u64 <= self.capacity
     }
 

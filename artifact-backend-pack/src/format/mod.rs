@@ -3,6 +3,7 @@
 //! All numbers are little-endian. `docs/formats.md` describes the format.
 
 pub mod entry;
+pub mod fences;
 pub mod filter;
 pub mod frame;
 pub mod index;

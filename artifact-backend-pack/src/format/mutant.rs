@@ -9,6 +9,8 @@ pub(super) enum Mutant {
     GoesOnAfterFailedSync,
     /// A frame need not follow the one before it.
     PreviousIsNotChecked,
+    /// A frame of an earlier use of the file counts.
+    EpochIsNotChecked,
     BlobsAreNotChecked,
     EntriesAreNotChecked,
     /// Recovery ends at the first frame that is not valid.

@@ -38,7 +38,7 @@ impl Header {
     }
 }
 
-/// The last block of a sealed segment. Frames, index and filter come before it, in this order.
+/// The last block of a sealed segment. Frames, index, filter and fences come before it, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footer {
     pub segment: u32,
@@ -56,6 +56,11 @@ pub struct Footer {
     /// The length of the filter in bytes.
     pub filter_bytes: u64,
     pub filter_checksum: u64,
+    /// The offset of the fences. Segments of older versions have none, and zeros here.
+    pub fences_at: u64,
+    /// The length of the fences in bytes.
+    pub fences_bytes: u64,
+    pub fences_checksum: u64,
 }
 
 impl Footer {
@@ -72,6 +77,9 @@ impl Footer {
             self.filter_at,
             self.filter_bytes,
             self.filter_checksum,
+            self.fences_at,
+            self.fences_bytes,
+            self.fences_checksum,
         ];
         for (number, field) in numbers.iter().zip(block[8..].chunks_exact_mut(8)) {
             field.copy_from_slice(&number.to_le_bytes());
@@ -94,13 +102,17 @@ impl Footer {
             filter_at: fields.u64()?,
             filter_bytes: fields.u64()?,
             filter_checksum: fields.u64()?,
+            fences_at: fields.u64()?,
+            fences_bytes: fields.u64()?,
+            fences_checksum: fields.u64()?,
         };
         let blocks = footer.entries.div_ceil(super::index::PER_BLOCK as u64);
         let index = blocks.checked_mul(BLOCK as u64)?;
+        let end = size.checked_sub(BLOCK as u64)?;
         let fits = footer.segment == segment
             && footer.frames_end.checked_add(index)? == footer.filter_at
-            && footer.filter_at.checked_add(footer.filter_bytes)?
-                <= size.checked_sub(BLOCK as u64)?;
+            && footer.filter_at.checked_add(footer.filter_bytes)? <= end
+            && footer.fences_at.checked_add(footer.fences_bytes)? <= end;
         fits.then_some(footer)
     }
 }

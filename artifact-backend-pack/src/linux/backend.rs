@@ -9,7 +9,7 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
     ErrorKind, Operation, Result, Shard, StoreId, SweepReport, Upload, blocking,
 };
-use artifact_backend_config::PackConfig;
+use artifact_backend_config::{FsProfile, PackConfig};
 use artifact_backend_fs::FsBackend;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,8 +23,9 @@ use crate::linux::request::GROUP_BYTES;
 use crate::linux::root::{LARGE, LockedRoot};
 use crate::linux::scrub::{self, PackScrubReport};
 use crate::linux::shared::Shared;
+use crate::linux::stats::{Counters, PackStats};
 use crate::linux::upload::PackUpload;
-use crate::linux::{delete, list, load, opening, store, sweep};
+use crate::linux::{delete, list, load, opening, store, sweep, sys};
 
 /// A backend on a local folder that packs small blobs into segments. Clones share its state.
 ///
@@ -102,9 +103,11 @@ impl PackBackend {
         let locked = run(move || LockedRoot::open(&path)).await?;
         let large = FsBackend::open(large, config.fs.clone()).await?;
         let segment_bytes = config.segment_bytes;
+        let cached_entries = config.cached_entries as usize;
+        let is_portable = !sys::IS_LINUX || config.fs.profile == FsProfile::Portable;
         let (root, opened) = run(move || {
-            let root = locked.complete()?;
-            let opened = opening::open(&root, segment_bytes)?;
+            let root = locked.complete(is_portable)?;
+            let opened = opening::open(&root, segment_bytes, cached_entries)?;
             Ok((root, opened))
         })
         .await?;
@@ -117,10 +120,15 @@ impl PackBackend {
             claims: Claims::default(),
             large,
             reads: Pool::new(config.fs.max_concurrent_reads),
-            inline_bytes: config.fs.inline_read_bytes,
+            inline_bytes: if is_portable {
+                0
+            } else {
+                config.fs.inline_read_bytes
+            },
             max_packed_bytes: config.max_packed_bytes as usize,
             segment_bytes,
             clock: config.clock,
+            counters: Counters::default(),
             tasks: Arc::new(RwLock::new(())),
         });
         let committer = Committer::new(Arc::clone(&shared), opened.open, opened.next);
@@ -152,6 +160,11 @@ impl PackBackend {
     /// the alarm `corrupt-blob`.
     pub async fn scrub(&self) -> Result<PackScrubReport> {
         scrub::scrub(self.shared()).await
+    }
+
+    /// Returns what was made durable since the backend was opened. The quotient of the two numbers says how many callers share a sync.
+    pub fn stats(&self) -> PackStats {
+        self.shared().counters.read()
     }
 
     fn shared(&self) -> &Arc<Shared> {

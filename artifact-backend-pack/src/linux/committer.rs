@@ -51,7 +51,7 @@ impl Committer {
     fn sync_mark(&self) {
         if let Some(open) = &self.open
             && self.shared.root.is_in_doubt() == Ok(false)
-            && let Err(errno) = open.sync_mark()
+            && let Err(errno) = open.sync_mark(&self.shared.root)
         {
             let cut = (open.file.number, open.log.end().offset);
             self.shared.root.record_failed_sync(errno, Some(cut));
@@ -81,7 +81,7 @@ impl Committer {
                 open.log.not_written();
                 return Err(CommitError::NotWritten(errno));
             }
-            written => written.and_then(|()| root.time_sync(|| open.sync())),
+            written => written.and_then(|()| root.time_sync(|| open.sync(root))),
         };
         if let Err(errno) = written {
             return Err(stop(root, open, errno));
@@ -91,6 +91,7 @@ impl Committer {
             return Err(stop(root, open, Errno::IO));
         }
         open.log.synced();
+        shared.counters.count(records.len());
         shared.index.apply(&frame.entries);
         open.write_mark();
         Ok(())
@@ -104,7 +105,7 @@ impl Committer {
         if open.log.is_in_doubt() {
             return Err(CommitError::InDoubt);
         }
-        let synced = open.sync();
+        let synced = open.sync(&self.shared.root);
         synced.map_err(|errno| stop(&self.shared.root, open, errno))
     }
 

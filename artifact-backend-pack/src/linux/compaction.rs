@@ -8,11 +8,12 @@ use futures_util::{TryStreamExt, stream};
 
 use crate::format::entry::{Content, Entry};
 use crate::format::frame::{Body, Record};
-use crate::linux::error::failed;
+use crate::linux::error::{failed, raise};
 use crate::linux::index::Holder;
 use crate::linux::load::load_packed;
-use crate::linux::segment::{self, NotCached, Sealed, Wait};
+use crate::linux::segment::{self, NotCached, Sealed, SegmentFile, Wait};
 use crate::linux::shared::Shared;
+use crate::linux::spares::Spare;
 use crate::linux::sys;
 
 /// How many records are moved at the same time, so that they share frames.
@@ -28,8 +29,10 @@ pub(crate) async fn compact(shared: &Arc<Shared>) -> Result<()> {
         let is_last = sealed.number() >= shared.root.head();
         if !is_last && has_blobs && freed.saturating_mul(2) >= sealed.footer.payload_bytes {
             match compact_one(shared, &sealed).await {
-                // The alarm was raised. The segment stays, with the damaged blob.
-                Err(error) if error.damaged_blob().is_some() => {}
+                // The segment stays, with the damaged blob.
+                Err(error) if error.damaged_blob().is_some() => {
+                    raise(error);
+                }
                 done => done?,
             }
         }
@@ -113,10 +116,10 @@ async fn move_one(shared: &Arc<Shared>, sealed: &Arc<Sealed>, entry: Entry) -> R
     shared.commit(operation, record, claim).await
 }
 
-/// Removes a segment without live records. Readers that have it open can go on.
+/// Removes a segment without live records, or keeps its file for a later one. Readers that have it open can go on.
 async fn remove(shared: &Arc<Shared>, sealed: &Arc<Sealed>) -> Result<()> {
     let number = sealed.number();
-    let removing = Arc::clone(shared);
+    let (removing, file) = (Arc::clone(shared), Arc::clone(&sealed.file));
     let work = move || {
         let root = &removing.root;
         if root.is_in_doubt() != Ok(false) {
@@ -125,12 +128,29 @@ async fn remove(shared: &Arc<Shared>, sealed: &Arc<Sealed>) -> Result<()> {
         }
         // Only what is durably gone may be forgotten: tombstones are dropped once no older segment is left.
         let fail = |errno| failed(Operation::Sweep, None, "remove a segment", errno);
-        sys::unlink(root.segments(), &segment::name(number)).map_err(fail)?;
+        let name = segment::name(number);
+        let spare = can_be_spare(&removing, &file).then(|| Spare::of(&file));
+        let removed = match &spare {
+            Some(spare) => sys::rename(root.segments(), &name, &spare.name),
+            None => sys::unlink(root.segments(), &name),
+        };
+        removed.map_err(fail)?;
         root.sync(root.segments()).map_err(fail)?;
         removing.index.remove(number);
+        drop(file);
+        if let Some(spare) = spare {
+            root.spares.add(spare);
+        }
         Ok(())
     };
     shared.reads.run(Operation::Sweep, work).await?;
     tracing::info!(segment = segment::name(number), "a segment was compacted");
     Ok(())
+}
+
+/// Returns whether the file is worth keeping: to write into a hole takes a new block, as in a new file.
+fn can_be_spare(shared: &Shared, file: &SegmentFile) -> bool {
+    shared.root.spares.has_room()
+        && sys::size(&file.file).is_ok_and(|size| size <= u64::from(shared.segment_bytes))
+        && sys::is_without_holes(&file.file) == Ok(true)
 }

@@ -9,7 +9,6 @@ use crate::format::entry::Content;
 use crate::format::frame::{Body, Record};
 use crate::linux::index::{Found, Holder};
 use crate::linux::shared::Shared;
-use crate::linux::sys;
 
 /// Deletes a blob.
 pub(crate) async fn delete(shared: &Arc<Shared>, id: ArtifactId) -> Result<()> {
@@ -55,7 +54,7 @@ async fn remove_file(shared: &Shared, id: ArtifactId) {
 
 /// Gives the whole blocks of a deleted blob back to the file system. Only sealed segments get holes: the frames of the open one
 /// must stay whole until then, because recovery reads them.
-async fn give_back(shared: &Shared, found: Found) {
+async fn give_back(shared: &Arc<Shared>, found: Found) {
     let Content::Blob { offset, length, .. } = found.entry.content else {
         return;
     };
@@ -65,9 +64,10 @@ async fn give_back(shared: &Shared, found: Found) {
     if begin >= end || matches!(found.holder, Holder::Open(_)) {
         return;
     }
+    let punching = Arc::clone(shared);
     let work = move || {
-        // A file system without holes keeps the blocks until the segment is compacted.
-        let _ = sys::punch(&found.holder.file().file, begin, end - begin);
+        let file = &found.holder.file().file;
+        punching.root.punch(file, begin, end - begin);
         Ok(())
     };
     // The blob is deleted already.

@@ -5,6 +5,8 @@ use std::io;
 use artifact_backend::{ArtifactId, Error, ErrorKind, Operation};
 use rustix::io::Errno;
 
+use crate::linux::sys;
+
 /// Returns the kind of a failed system call that changed nothing.
 fn kind(errno: Errno) -> ErrorKind {
     match errno {
@@ -13,13 +15,16 @@ fn kind(errno: Errno) -> ErrorKind {
         Errno::ROFS | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK | Errno::NOTDIR => {
             ErrorKind::Misconfigured
         }
-        Errno::UCLEAN | Errno::BADMSG | Errno::NODATA | Errno::MEDIUMTYPE | Errno::LOOP => {
-            ErrorKind::Corrupt
-        }
+        #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+        Errno::UCLEAN => ErrorKind::Corrupt,
+        Errno::BADMSG | sys::TOO_SHORT | sys::NOT_A_FILE | Errno::LOOP => ErrorKind::Corrupt,
         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => ErrorKind::Unavailable,
         _ => ErrorKind::Unexpected,
     }
 }
+
+const DAMAGED_METADATA: &str =
+    "; the file system's metadata is damaged: stop all processes, unmount it and run fsck";
 
 /// Returns what an operator can do about the error.
 fn hint(errno: Errno) -> &'static str {
@@ -32,11 +37,11 @@ fn hint(errno: Errno) -> &'static str {
         Errno::FBIG => "; the limit on the size of a file is reached (ulimit -f)",
         Errno::ROFS => "; the file system is mounted read-only",
         Errno::ACCESS => "; the root must belong to the user of this process",
-        Errno::NODATA => "; the file is shorter than it was",
-        Errno::MEDIUMTYPE | Errno::LOOP => "; it is not a regular file",
-        Errno::UCLEAN | Errno::BADMSG => {
-            "; the file system's metadata is damaged: stop all processes, unmount it and run fsck"
-        }
+        sys::TOO_SHORT => "; the file is shorter than it was",
+        sys::NOT_A_FILE | Errno::LOOP => "; it is not a regular file",
+        #[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+        Errno::UCLEAN => DAMAGED_METADATA,
+        Errno::BADMSG => DAMAGED_METADATA,
         Errno::NOLCK | Errno::OPNOTSUPP => {
             "; the file system does not support it; choose another one for the root"
         }
@@ -75,9 +80,16 @@ pub(crate) fn misconfigured(detail: impl Into<std::borrow::Cow<'static, str>>) -
     Error::new(ErrorKind::Misconfigured, Operation::Open).with_detail(detail)
 }
 
-/// Creates the error of a damaged blob, and raises the alarm.
+/// Raises the alarm for a damaged blob. Called once it is known that the blob was not deleted or moved while it was read.
+pub(crate) fn raise(error: Error) -> Error {
+    if let Some(id) = error.damaged_blob() {
+        tracing::error!(alarm = "corrupt-blob", %id, "{}", error.detail());
+    }
+    error
+}
+
+/// Creates the error of a blob that seems to be damaged.
 pub(crate) fn corrupt(operation: Operation, id: ArtifactId, detail: &'static str) -> Error {
-    tracing::error!(alarm = "corrupt-blob", %id, "{detail}");
     Error::new(ErrorKind::Corrupt, operation)
         .with_id(id)
         .with_detail(detail)

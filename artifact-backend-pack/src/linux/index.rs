@@ -1,13 +1,18 @@
 //! Which segment holds which id.
+//!
+//! `tests/model` explores interleavings of this module with loom.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use artifact_backend::{ArtifactId, Operation, Result, Shard};
 
 use crate::format::entry::{Content, Entry};
+use crate::format::filter::Probe;
+use crate::linux::entry_cache::EntryCache;
 use crate::linux::segment::{NotCached, Sealed, SegmentFile, Wait};
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The file that is written to, with the last entry of each of its ids.
 #[derive(Debug)]
@@ -21,13 +26,26 @@ struct State {
     open: Option<Open>,
     /// In ascending order of their numbers.
     sealed: Vec<Arc<Sealed>>,
+    by_number: HashMap<u32, Arc<Sealed>>,
+    /// Changes when a segment is sealed or removed.
+    generation: u64,
 }
 
 /// The entries of all segments: those of the open one in memory, those of sealed ones in their indexes.
 ///
 /// The newest entry of an id decides. An entry gets here only when it is durable.
-#[derive(Debug, Default)]
-pub(crate) struct Index(RwLock<State>);
+#[derive(Debug)]
+pub(crate) struct Index {
+    state: RwLock<State>,
+    cache: EntryCache,
+}
+
+/// The sealed segments that may have an id, newest first, at one moment.
+#[derive(Debug)]
+struct Candidates {
+    segments: Vec<Arc<Sealed>>,
+    generation: u64,
+}
 
 /// Where an entry was found.
 #[derive(Debug, Clone)]
@@ -60,12 +78,20 @@ impl Found {
 }
 
 impl Index {
+    /// Creates an index that caches up to `cached` entries of sealed segments.
+    pub(crate) fn new(cached: usize) -> Self {
+        Self {
+            state: RwLock::new(State::default()),
+            cache: EntryCache::new(cached),
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds the newest entry of an id, which may be a tombstone.
@@ -75,25 +101,14 @@ impl Index {
         id: ArtifactId,
         wait: Wait,
     ) -> Result<Result<Option<Found>, NotCached>> {
-        let candidates: Vec<_> = {
-            let state = self.read();
-            if let Some(open) = &state.open
-                && let Some(entry) = open.entries.get(&id)
-            {
-                return Ok(Ok(Some(Found {
-                    holder: Holder::Open(Arc::clone(&open.file)),
-                    entry: *entry,
-                })));
-            }
-            let newest_first = state.sealed.iter().rev();
-            newest_first
-                .filter(|sealed| sealed.filter.may_contain(id))
-                .cloned()
-                .collect()
+        let candidates = match self.find_in_memory(id) {
+            Ok(found) => return Ok(Ok(Some(found))),
+            Err(candidates) => candidates,
         };
-        for sealed in candidates {
+        for sealed in candidates.segments {
             match sealed.search(operation, id, wait)? {
                 Ok(Some(entry)) => {
+                    self.remember(candidates.generation, &sealed, entry);
                     return Ok(Ok(Some(Found {
                         holder: Holder::Sealed(sealed),
                         entry,
@@ -106,11 +121,49 @@ impl Index {
         Ok(Ok(None))
     }
 
+    /// Finds an entry of the open segment, or one in the cache. Else returns the sealed segments to search.
+    fn find_in_memory(&self, id: ArtifactId) -> Result<Found, Candidates> {
+        let state = self.read();
+        if let Some(open) = &state.open
+            && let Some(entry) = open.entries.get(&id)
+        {
+            return Ok(Found {
+                holder: Holder::Open(Arc::clone(&open.file)),
+                entry: *entry,
+            });
+        }
+        if let Some((number, entry)) = self.cache.get(id)
+            && let Some(sealed) = state.by_number.get(&number)
+        {
+            return Ok(Found {
+                holder: Holder::Sealed(Arc::clone(sealed)),
+                entry,
+            });
+        }
+        let probe = Probe::new(id);
+        let newest_first = state.sealed.iter().rev();
+        let segments = newest_first.filter(|sealed| sealed.filter.may_contain(&probe));
+        Err(Candidates {
+            segments: segments.cloned().collect(),
+            generation: state.generation,
+        })
+    }
+
+    /// Caches an entry that was found in a segment, unless there may be a newer one by now. The lock keeps [`apply`](Self::apply) out
+    /// between the look and the insertion.
+    fn remember(&self, generation: u64, sealed: &Sealed, entry: Entry) {
+        let state = self.read();
+        let is_replaced = |open: &Open| open.entries.contains_key(&entry.id);
+        if state.generation == generation && !state.open.as_ref().is_some_and(is_replaced) {
+            self.cache.insert(sealed.number(), entry);
+        }
+    }
+
     /// Adds durable entries of the open segment.
     pub(crate) fn apply(&self, entries: &[Entry]) {
         let mut state = self.write();
         for entry in entries {
-            if let Some(replaced) = sealed(&state.sealed, entry.replaces) {
+            if let Some(replaced) = state.by_number.get(&entry.replaces) {
                 replaced
                     .freed
                     .fetch_add(entry.freed().into(), Ordering::Relaxed);
@@ -118,6 +171,7 @@ impl Index {
         }
         let open = state.open.as_mut().expect("a frame has a segment");
         for entry in entries {
+            self.cache.remove(entry.id);
             open.entries.insert(entry.id, *entry);
         }
     }
@@ -131,18 +185,20 @@ impl Index {
     pub(crate) fn seal(&self, sealed: Sealed) {
         let mut state = self.write();
         state.open = None;
-        state.sealed.push(Arc::new(sealed));
+        state.add(sealed);
     }
 
     /// Adds a sealed segment while the root is opened.
     pub(crate) fn add(&self, sealed: Sealed) {
-        self.write().sealed.push(Arc::new(sealed));
+        self.write().add(sealed);
     }
 
     /// Forgets a segment whose live records were moved.
     pub(crate) fn remove(&self, number: u32) {
         let mut state = self.write();
         state.sealed.retain(|sealed| sealed.number() != number);
+        state.by_number.remove(&number);
+        state.generation += 1;
     }
 
     /// Returns the sealed segments in ascending order of their numbers.
@@ -184,7 +240,7 @@ impl Index {
 
     /// Counts bytes that an entry has made useless.
     pub(crate) fn count_freed(&self, entry: &Entry) {
-        if let Some(replaced) = sealed(&self.read().sealed, entry.replaces) {
+        if let Some(replaced) = self.read().by_number.get(&entry.replaces) {
             replaced
                 .freed
                 .fetch_add(entry.freed().into(), Ordering::Relaxed);
@@ -192,8 +248,12 @@ impl Index {
     }
 }
 
-/// Returns the sealed segment with a number.
-fn sealed(all: &[Arc<Sealed>], number: u32) -> Option<&Sealed> {
-    let at = all.binary_search_by_key(&number, |sealed| sealed.number());
-    at.ok().map(|at| &*all[at])
+impl State {
+    /// Adds the newest sealed segment.
+    fn add(&mut self, sealed: Sealed) {
+        let sealed = Arc::new(sealed);
+        self.by_number.insert(sealed.number(), Arc::clone(&sealed));
+        self.sealed.push(sealed);
+        self.generation += 1;
+    }
 }

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::format::entry::{Content, Entry, blob_checksum};
 use crate::linux::coop;
-use crate::linux::error::{corrupt, of};
+use crate::linux::error::{corrupt, of, raise};
 use crate::linux::index::Found;
 use crate::linux::segment::{self, NotCached, Wait};
 use crate::linux::shared::{Shared, time};
@@ -31,7 +31,7 @@ pub(crate) async fn load(shared: &Arc<Shared>, id: ArtifactId) -> Result<Bytes> 
                 if now.entry == found.entry
                     && now.holder.file().number == found.holder.file().number
                 {
-                    return Err(error);
+                    return Err(raise(error));
                 }
                 found = now;
             }
@@ -132,7 +132,7 @@ pub(crate) async fn download(
                 if now.entry == found.entry
                     && now.holder.file().number == found.holder.file().number
                 {
-                    return Err(error);
+                    return Err(raise(error));
                 }
                 found = now;
             }

@@ -43,37 +43,23 @@ pub(crate) struct Damage {
 }
 
 impl OpenSegment {
-    /// Creates a segment. It is durable when this returns.
+    /// Creates a segment, from a spare file if there is one. It is durable when this returns.
     pub(crate) fn create(root: &Root, number: u32, capacity: u64) -> SysResult<Self> {
         let header = Header {
             segment: number,
+            // A spare file has frames of other segments. Their epochs show that they are not of this one.
             epoch: u64::from_le_bytes(random::bytes()),
         };
-        let name = segment::name(number);
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
-        let file = match sys::open_file(root.segments(), &name, flags) {
-            Err(Errno::EXIST) => {
-                remove_unused(root, number)?;
-                sys::open_file(root.segments(), &name, flags)?
-            }
-            opened => opened?,
+        let (file, size) = match recycle(root, header, capacity)? {
+            Some(recycled) => recycled,
+            None => create_file(root, header)?,
         };
-        let written = sys::write_all(&file, &header.encode(), 0)
-            .and_then(|()| sys::write_all(&file, &zeros(FIRST_STEP), BLOCK as u64))
-            .and_then(|()| root.sync(&file))
-            .and_then(|()| root.sync(root.segments()));
-        if let Err(errno) = written {
-            // If the name stays, the next attempt removes the file, which has no frame.
-            let _ = sys::unlink(root.segments(), &name);
-            return Err(errno);
-        }
         let file = SegmentFile {
             number,
             epoch: header.epoch,
             file,
         };
-        let first = first_frame(header);
-        Ok(Self::new(file, first, capacity, BLOCK as u64 + FIRST_STEP))
+        Ok(Self::new(file, first_frame(header), capacity, size))
     }
 
     /// Goes on with a segment after its recovery.
@@ -114,14 +100,68 @@ impl OpenSegment {
     }
 
     /// Makes the mark durable.
-    pub(crate) fn sync_mark(&self) -> SysResult<()> {
-        if self.is_marked { self.sync() } else { Ok(()) }
+    pub(crate) fn sync_mark(&self, root: &Root) -> SysResult<()> {
+        if self.is_marked {
+            self.sync(root)
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes the frame durable.
-    pub(crate) fn sync(&self) -> SysResult<()> {
-        sys::fdatasync(&self.file.file)
+    pub(crate) fn sync(&self, root: &Root) -> SysResult<()> {
+        root.sync_bytes(&self.file.file)
     }
+}
+
+/// Creates the file of a segment. Returns it with its size.
+fn create_file(root: &Root, header: Header) -> SysResult<(File, u64)> {
+    let name = segment::name(header.segment);
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
+    let file = match sys::open_file(root.segments(), &name, flags) {
+        Err(Errno::EXIST) => {
+            remove_unused(root, header.segment)?;
+            sys::open_file(root.segments(), &name, flags)?
+        }
+        opened => opened?,
+    };
+    let written = sys::write_all(&file, &header.encode(), 0)
+        .and_then(|()| sys::write_all(&file, &zeros(FIRST_STEP), BLOCK as u64))
+        .and_then(|()| root.sync(&file))
+        .and_then(|()| root.sync(root.segments()));
+    if let Err(errno) = written {
+        // If the name stays, the next attempt removes the file, which has no frame.
+        let _ = sys::unlink(root.segments(), &name);
+        return Err(errno);
+    }
+    Ok((file, BLOCK as u64 + FIRST_STEP))
+}
+
+/// Makes a spare file a segment. Returns it with its size, or `None` if no spare file can be used.
+///
+/// The header is durable before the file gets the name of a segment. A mark behind it says that there is no frame yet.
+fn recycle(root: &Root, header: Header, capacity: u64) -> SysResult<Option<(File, u64)>> {
+    let Some(spare) = root.spares.take() else {
+        return Ok(None);
+    };
+    let segments = root.segments();
+    let file = sys::open_file(segments, &spare.name, OFlags::RDWR)?;
+    let size = sys::size(&file)?;
+    if size > capacity {
+        sys::unlink(segments, &spare.name)?;
+        return Ok(None);
+    }
+    let name = segment::name(header.segment);
+    if sys::exists(segments, &name)? {
+        remove_unused(root, header.segment)?;
+    }
+    let first = first_frame(header);
+    let begin = [header.encode(), frame::mark(first)].concat();
+    sys::write_all(&file, &begin, 0)?;
+    root.sync(&file)?;
+    sys::rename(segments, &spare.name, &name)?;
+    root.sync(segments)?;
+    Ok(Some((file, size.max(begin.len() as u64))))
 }
 
 /// Removes a segment that a crash left while it was created.

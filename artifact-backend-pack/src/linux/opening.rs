@@ -1,6 +1,6 @@
 //! Opens the segments of a root. Sealed ones are read at their end only; the open one is recovered frame by frame.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,7 +11,9 @@ use rustix::io::Errno;
 
 use crate::format::BLOCK;
 use crate::format::entry::Entry;
+use crate::format::fences::Fences;
 use crate::format::filter::Filter;
+use crate::format::index::PER_BLOCK;
 use crate::format::log::last_of_each;
 use crate::format::recovery::Recovery;
 use crate::format::segment::{Footer, Header};
@@ -21,6 +23,7 @@ use crate::linux::open_segment::{Damage, OpenSegment, first_frame, is_unused};
 use crate::linux::root::{Root, head_name};
 use crate::linux::seal::seal;
 use crate::linux::segment::{self, Sealed, SegmentFile};
+use crate::linux::spares::Spare;
 use crate::linux::sys::{self, SysResult};
 
 /// The segments of a root.
@@ -44,6 +47,7 @@ struct Names {
     head: u32,
     /// Segments with damaged frames that were found at an earlier start.
     lost: Vec<u32>,
+    spares: Vec<Spare>,
 }
 
 fn fail(action: &'static str) -> impl Fn(Errno) -> Error {
@@ -85,6 +89,8 @@ fn read_names(root: &Root) -> Result<Names> {
             names.lost.push(number);
         } else if let Some(number) = name.strip_prefix("head-").and_then(segment::number) {
             names.head = names.head.max(number);
+        } else if let Some(spare) = Spare::named(&name) {
+            names.spares.push(spare);
         } else {
             tracing::warn!(name, "a foreign file in the folder of segments is ignored");
         }
@@ -94,9 +100,9 @@ fn read_names(root: &Root) -> Result<Names> {
 }
 
 /// Opens all segments. What is found afterwards is durable.
-pub(crate) fn open(root: &Root, segment_bytes: u32) -> Result<Opened> {
+pub(crate) fn open(root: &Root, segment_bytes: u32, cached_entries: usize) -> Result<Opened> {
     let names = read_names(root)?;
-    let index = Index::default();
+    let index = Index::new(cached_entries);
     let newest = names.segments.last().copied().unwrap_or(0);
     if names.head > newest {
         let problem = format!(
@@ -107,11 +113,12 @@ pub(crate) fn open(root: &Root, segment_bytes: u32) -> Result<Opened> {
     }
     root.set_head(names.head);
     let (mut open, mut next, mut lost) = (None, newest + 1, names.lost);
+    add_spares(root, names.spares, &names.segments)?;
     for number in names.segments {
         let file = sys::open_file(root.segments(), &segment::name(number), OFlags::RDWR)
             .map_err(fail("open a segment"))?;
         let size = sys::size(&file).map_err(fail("inspect a segment"))?;
-        if let Some((footer, filter)) = read_footer(&file, number, size)? {
+        if let Some((footer, filter, fences)) = read_footer(&file, number, size)? {
             index.add(Sealed {
                 file: Arc::new(SegmentFile {
                     number,
@@ -120,6 +127,7 @@ pub(crate) fn open(root: &Root, segment_bytes: u32) -> Result<Opened> {
                 }),
                 footer,
                 filter,
+                fences,
                 freed: AtomicU64::new(0),
             });
         } else if number == newest {
@@ -152,8 +160,37 @@ pub(crate) fn open(root: &Root, segment_bytes: u32) -> Result<Opened> {
     })
 }
 
-/// Reads the footer and the filter of a segment. Returns `None` if it is not sealed.
-fn read_footer(file: &File, number: u32, size: u64) -> Result<Option<(Footer, Filter)>> {
+/// Adds the spare files of an earlier process. One that is also a segment is left alone: a crash while it was renamed can leave both names.
+fn add_spares(root: &Root, spares: Vec<Spare>, segments: &[u32]) -> Result<()> {
+    if spares.is_empty() {
+        return Ok(());
+    }
+    let identity = |name: &str| {
+        let file = sys::open_file(root.segments(), name, OFlags::RDONLY)?;
+        sys::identity(&file)
+    };
+    let used = segments
+        .iter()
+        .map(|number| identity(&segment::name(*number)));
+    let used: HashSet<_> = used
+        .collect::<Result<_, _>>()
+        .map_err(fail("inspect a segment"))?;
+    for spare in spares {
+        let found = identity(&spare.name).map_err(fail("inspect a spare file"))?;
+        if used.contains(&found) {
+            tracing::warn!(
+                name = spare.name,
+                "a spare file is a segment too, after a crash, and is not used; check the file system (fsck)"
+            );
+        } else if root.spares.has_room() {
+            root.spares.add(spare);
+        }
+    }
+    Ok(())
+}
+
+/// Reads the footer, the filter and the fences of a segment. Returns `None` if it is not sealed.
+fn read_footer(file: &File, number: u32, size: u64) -> Result<Option<(Footer, Filter, Fences)>> {
     let mut block = [0; BLOCK];
     let Some(at) = size.checked_sub(BLOCK as u64) else {
         return Ok(None);
@@ -162,11 +199,13 @@ fn read_footer(file: &File, number: u32, size: u64) -> Result<Option<(Footer, Fi
     let Some(footer) = Footer::decode(&block, number, size) else {
         return Ok(None);
     };
-    let length = usize::try_from(footer.filter_bytes).expect("a filter is part of a segment");
-    let mut filter = vec![0; length];
-    sys::read_exact(file, &mut filter, footer.filter_at)
-        .map_err(fail("read the filter of a segment"))?;
-    let filter = Filter::from_bytes(filter);
+    let read = |at: u64, length: u64| {
+        let length = usize::try_from(length).expect("a part of a segment is shorter than 4 GiB");
+        let mut bytes = vec![0; length];
+        sys::read_exact(file, &mut bytes, at).map_err(fail("read the filter of a segment"))?;
+        Ok::<_, Error>(bytes)
+    };
+    let filter = Filter::from_bytes(read(footer.filter_at, footer.filter_bytes)?);
     let intact = filter.filter(|filter| filter.checksum() == footer.filter_checksum);
     let filter = intact.unwrap_or_else(|| {
         tracing::error!(
@@ -176,7 +215,26 @@ fn read_footer(file: &File, number: u32, size: u64) -> Result<Option<(Footer, Fi
         );
         Filter::all()
     });
-    Ok(Some((footer, filter)))
+    let fences = read(footer.fences_at, footer.fences_bytes)?;
+    Ok(Some((footer, filter, fences_of(&footer, &fences))))
+}
+
+/// Returns the fences of a segment. One of an older version has none.
+fn fences_of(footer: &Footer, encoded: &[u8]) -> Fences {
+    if encoded.is_empty() {
+        return Fences::none();
+    }
+    let blocks = footer.entries.div_ceil(PER_BLOCK as u64);
+    let intact = Fences::checksum(encoded) == footer.fences_checksum;
+    let fences = Fences::decode(encoded, blocks).filter(|_| intact);
+    fences.unwrap_or_else(|| {
+        tracing::error!(
+            alarm = "corrupt-segment",
+            segment = segment::name(footer.segment),
+            "the fences are damaged, so that reads are slower; restore the segment from a backup"
+        );
+        Fences::none()
+    })
 }
 
 /// Reads the frames of a segment up to `end`. Returns what is known of them, and the entries of those that count.
@@ -187,11 +245,10 @@ pub(crate) fn recover_frames(
 ) -> SysResult<(Recovery, Vec<Entry>)> {
     let mut recovery = Recovery::new(first_frame(header), end);
     let mut entries = Vec::new();
-    let mut buffer = Vec::new();
+    let mut ahead = ReadAhead::new(file, end);
     while let Some((at, length)) = recovery.wants() {
-        buffer.resize(length, 0);
-        sys::read_exact(file, &mut buffer, at)?;
-        entries.extend(recovery.feed(&buffer).into_iter().flatten());
+        let bytes = ahead.read(at, length)?;
+        entries.extend(recovery.feed(bytes).into_iter().flatten());
     }
     Ok((recovery, entries))
 }
@@ -201,6 +258,41 @@ struct Recovered {
     /// `None` if it was sealed.
     open: Option<OpenSegment>,
     lost: Vec<u32>,
+}
+
+/// Reads a file in large pieces. The search for frames asks for one block after the other.
+struct ReadAhead<'f> {
+    file: &'f File,
+    end: u64,
+    begin: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'f> ReadAhead<'f> {
+    const PIECE: u64 = 1 << 20;
+
+    fn new(file: &'f File, end: u64) -> Self {
+        Self {
+            file,
+            end,
+            begin: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Returns `length` bytes at `at`, which are before the end.
+    fn read(&mut self, at: u64, length: usize) -> SysResult<&[u8]> {
+        let held = self.begin..=self.begin + self.bytes.len() as u64;
+        if !held.contains(&at) || !held.contains(&(at + length as u64)) {
+            let piece = (length as u64).max(Self::PIECE).min(self.end - at);
+            let piece = usize::try_from(piece).expect("a piece is small");
+            self.bytes.resize(piece.max(length), 0);
+            sys::read_exact(self.file, &mut self.bytes, at)?;
+            self.begin = at;
+        }
+        let from = usize::try_from(at - self.begin).expect("a piece is small");
+        Ok(&self.bytes[from..from + length])
+    }
 }
 
 /// Recovers the last segment. Goes on with it, or seals it where its good part ended before a failed sync. `None` if it was never
@@ -216,7 +308,7 @@ fn recover(
     let mut block = [0; BLOCK];
     let header = match sys::read_exact(&file, &mut block, 0) {
         Ok(()) => Header::decode(&block, number),
-        Err(Errno::NODATA) => None,
+        Err(sys::TOO_SHORT) => None,
         Err(errno) => return Err(read(errno)),
     };
     let Some(header) = header else {

@@ -11,6 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::linux::error::{failed, misconfigured};
+use crate::linux::spares::Spares;
 use crate::linux::sys::{self, SysResult};
 
 /// The file with the name of this backend and the version of its layout. It is created last.
@@ -56,6 +57,8 @@ pub(crate) struct Root {
     metrics: SyncMetrics,
     /// The number of the last segment that has or had a frame. Zero before the first frame.
     head: AtomicU32,
+    pub(crate) spares: Spares,
+    is_portable: bool,
 }
 
 /// A locked root whose layout is not complete yet.
@@ -79,9 +82,9 @@ impl LockedRoot {
         // Symlinks in the operator's path are followed, even the last component.
         let opened = sys::retry(|| rustix::fs::openat(CWD, path, flags, Mode::empty()));
         let folder = File::from(opened.map_err(fail("open the root"))?);
-        let stat = rustix::fs::fstat(&folder).map_err(fail("inspect the root"))?;
+        let (owner, mode) = sys::owner_and_mode(&folder).map_err(fail("inspect the root"))?;
         let me = rustix::process::geteuid().as_raw();
-        Ownership::new(stat.st_uid, stat.st_mode & 0o777, me)
+        Ownership::new(owner, mode, me)
             .check_trusted()
             .map_err(|error| misconfigured(format!("the root {error}")))?;
         if !sys::try_lock(&folder).map_err(fail("lock the root"))? {
@@ -100,7 +103,9 @@ impl LockedRoot {
     }
 
     /// Opens the folders of the layout, after the folder of larger blobs was opened. Creates the rest of a new layout.
-    pub(crate) fn complete(self) -> Result<Root> {
+    ///
+    /// `is_portable` says that nothing is used that only Linux has.
+    pub(crate) fn complete(self, is_portable: bool) -> Result<Root> {
         let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
         let folder = self.folder.as_fd();
         let large = sys::open_folder(folder, LARGE).map_err(fail("open the folder `large`"))?;
@@ -118,6 +123,8 @@ impl LockedRoot {
             in_doubt: AtomicBool::new(false),
             metrics: SyncMetrics::new("pack"),
             head: AtomicU32::new(0),
+            spares: Spares::default(),
+            is_portable,
         };
         if self.is_new {
             root.create_marker()
@@ -133,7 +140,7 @@ pub(crate) fn read_marker(root: BorrowedFd<'_>) -> Result<bool> {
     let file = match sys::open_file(root, MARKER, OFlags::RDONLY) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(false),
-        Err(Errno::LOOP | Errno::MEDIUMTYPE) => {
+        Err(Errno::LOOP | sys::NOT_A_FILE) => {
             return Err(misconfigured("the format marker is not a file"));
         }
         Err(errno) => return Err(fail(errno)),
@@ -184,8 +191,8 @@ impl Root {
         for synced in [&file, &self.segments, &self.folder, &parent] {
             self.sync(synced)?;
         }
-        let flags = rustix::fs::RenameFlags::NOREPLACE;
-        sys::retry(|| rustix::fs::renameat_with(folder, NEW_MARKER, folder, MARKER, flags))?;
+        // No other process can have made a marker: the root is locked.
+        sys::rename(folder, NEW_MARKER, MARKER)?;
         self.sync(&self.folder)
     }
 
@@ -207,6 +214,23 @@ impl Root {
     /// Makes a system call that syncs, and records how long it takes.
     pub(crate) fn time_sync<T>(&self, sync: impl FnOnce() -> T) -> T {
         self.metrics.time(sync)
+    }
+
+    /// Syncs the bytes of a segment. The caller records a failure.
+    pub(crate) fn sync_bytes(&self, file: &File) -> SysResult<()> {
+        if self.is_portable {
+            sys::fsync(file)
+        } else {
+            sys::fdatasync(file)
+        }
+    }
+
+    /// Gives the blocks of a range back to the file system, if it can do so. The range then reads as zeros.
+    pub(crate) fn punch(&self, file: &File, at: u64, length: u64) {
+        if !self.is_portable {
+            // A file system without holes keeps the blocks until the segment is compacted.
+            let _ = sys::punch(file, at, length);
+        }
     }
 
     /// Returns the number of the last segment that may have frames. It must be there: no compaction removes it.
@@ -311,7 +335,8 @@ impl Root {
 /// The error of a root that a process has open.
 pub(crate) fn in_use() -> Error {
     Error::new(ErrorKind::Unavailable, Operation::Open).with_detail(
-        "the root is open already, and only one process can use it; stop the other one first",
+        "the root is open already, and only one process can use it; a server collects, sweeps and scrubs its root by itself, \
+         so stop it before you run another command on the root",
     )
 }
 

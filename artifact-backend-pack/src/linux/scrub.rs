@@ -8,7 +8,7 @@ use crate::format::BLOCK;
 use crate::format::entry::{Content, Entry, blob_checksum};
 use crate::format::frame::{self, Position};
 use crate::format::segment::Header;
-use crate::linux::error::failed;
+use crate::linux::error::{failed, raise};
 use crate::linux::index::Index;
 use crate::linux::open_segment::first_frame;
 use crate::linux::segment::{self, NotCached, Sealed, Wait};
@@ -180,8 +180,7 @@ impl Pass<'_> {
             Ok(None) | Err(NotCached) => false,
         };
         if is_live {
-            // Raises the alarm.
-            let _ = segment::damaged(Operation::Load, entry.id);
+            raise(segment::damaged(Operation::Load, entry.id));
             self.report.damaged.push(entry.id);
         }
         Ok(())

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use artifact_backend::{ArtifactId, Operation, Result};
+use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use bytes::{Bytes, BytesMut};
 
 use crate::format::BLOCK;
 use crate::format::entry::{Entry, blob_checksum};
+use crate::format::fences::Fences;
 use crate::format::filter::Filter;
 use crate::format::index::{self, PER_BLOCK, Search, Step};
 use crate::format::segment::Footer;
@@ -39,6 +40,8 @@ pub(crate) struct SegmentFile {
 pub(crate) enum Wait {
     /// It fails with [`NotCached`] instead.
     Never,
+    /// It fails with [`NotCached`] without a look at the page cache.
+    Memory,
     Disk,
 }
 
@@ -53,11 +56,11 @@ impl SegmentFile {
         buffer: &mut [u8],
         at: u64,
         wait: Wait,
-        fail: impl FnOnce(rustix::io::Errno) -> artifact_backend::Error,
+        fail: impl FnOnce(rustix::io::Errno) -> Error,
     ) -> Result<Result<(), NotCached>> {
         match wait {
             Wait::Never if sys::read_cached(&self.file, buffer, at) => Ok(Ok(())),
-            Wait::Never => Ok(Err(NotCached)),
+            Wait::Never | Wait::Memory => Ok(Err(NotCached)),
             Wait::Disk => sys::read_exact(&self.file, buffer, at)
                 .map(Ok)
                 .map_err(fail),
@@ -90,6 +93,7 @@ pub(crate) struct Sealed {
     pub(crate) file: Arc<SegmentFile>,
     pub(crate) footer: Footer,
     pub(crate) filter: Filter,
+    pub(crate) fences: Fences,
     /// How many bytes of blobs later records have made useless.
     pub(crate) freed: AtomicU64,
 }
@@ -112,56 +116,71 @@ impl Sealed {
         wait: Wait,
     ) -> Result<Result<Vec<Entry>, NotCached>> {
         let mut block = [0; BLOCK];
-        let at = self.footer.frames_end + number * BLOCK as u64;
-        let fail = |errno| failed(operation, None, "read the index of a segment", errno);
-        if let Err(NotCached) = self.file.read(&mut block, at, wait, fail)? {
+        if let Err(NotCached) = self.read_block(operation, number, wait, &mut block)? {
             return Ok(Err(NotCached));
         }
-        if let Some(entries) = index::decode(self.file.epoch, number, &block) {
-            return Ok(Ok(entries));
+        match index::decode(self.file.epoch, number, &block) {
+            Some(entries) => Ok(Ok(entries)),
+            None => Err(self.damaged_index(operation, number)),
         }
-        tracing::error!(
-            alarm = "corrupt-segment",
-            segment = %name(self.number()),
-            block = number,
-            "a block of the index is damaged; restore the segment from a backup"
-        );
-        let detail = format!(
-            "the index of the segment {} is damaged; restore the file from a backup",
-            name(self.number())
-        );
-        Err(
-            artifact_backend::Error::new(artifact_backend::ErrorKind::Corrupt, operation)
-                .with_detail(detail),
-        )
     }
 
-    /// Searches the index for an id.
+    fn read_block(
+        &self,
+        operation: Operation,
+        number: u64,
+        wait: Wait,
+        block: &mut [u8; BLOCK],
+    ) -> Result<Result<(), NotCached>> {
+        let at = self.footer.frames_end + number * BLOCK as u64;
+        let fail = |errno| failed(operation, None, "read the index of a segment", errno);
+        self.file.read(block, at, wait, fail)
+    }
+
+    /// Raises the alarm for a block of the index.
+    fn damaged_index(&self, operation: Operation, block: u64) -> Error {
+        let name = name(self.number());
+        tracing::error!(
+            alarm = "corrupt-segment",
+            segment = name,
+            block,
+            "a block of the index is damaged; restore the segment from a backup"
+        );
+        let detail =
+            format!("the index of the segment {name} is damaged; restore the file from a backup");
+        Error::new(ErrorKind::Corrupt, operation).with_detail(detail)
+    }
+
+    /// Searches the index for an id. Reads one block of it, or two if the segment has no fences.
     pub(crate) fn search(
         &self,
         operation: Operation,
         id: ArtifactId,
         wait: Wait,
     ) -> Result<Result<Option<Entry>, NotCached>> {
-        let (mut search, mut step) = Search::new(id, self.blocks());
+        let blocks = self.fences.blocks(id, self.blocks());
+        let (mut search, mut step) = Search::new(id, blocks);
+        let mut block = [0; BLOCK];
         loop {
-            match step {
+            let number = match step {
                 Step::Absent => return Ok(Ok(None)),
                 Step::Found(entry) => return Ok(Ok(Some(entry))),
-                Step::Read(number) => {
-                    let read = self.block(operation, number, wait);
-                    match read.map_err(|error| error.with_id(id))? {
-                        Ok(entries) => step = search.feed(number, &entries),
-                        Err(NotCached) => return Ok(Err(NotCached)),
-                    }
-                }
+                Step::Read(number) => number,
+            };
+            let read = self.read_block(operation, number, wait, &mut block);
+            if let Err(NotCached) = read.map_err(|error| error.with_id(id))? {
+                return Ok(Err(NotCached));
             }
+            let verified = index::Block::verify(self.file.epoch, number, &block);
+            step = verified
+                .and_then(|block| search.feed(number, &block))
+                .ok_or_else(|| self.damaged_index(operation, number).with_id(id))?;
         }
     }
 }
 
 /// The error of a blob whose bytes are not what was stored.
-pub(crate) fn damaged(operation: Operation, id: ArtifactId) -> artifact_backend::Error {
+pub(crate) fn damaged(operation: Operation, id: ArtifactId) -> Error {
     corrupt(
         operation,
         id,

@@ -18,6 +18,7 @@ use crate::linux::queue::Queue;
 use crate::linux::request::{CommitError, Request};
 use crate::linux::root::{Root, in_doubt};
 use crate::linux::segment::{self, NotCached, Sealed, Wait};
+use crate::linux::stats::Counters;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) max_packed_bytes: usize,
     pub(crate) segment_bytes: u32,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: Counters,
     /// Held for reading by tasks that go on after their caller's future was dropped.
     pub(crate) tasks: Arc<RwLock<()>>,
 }
@@ -56,9 +58,12 @@ impl Shared {
         operation: Operation,
         id: ArtifactId,
     ) -> Result<Option<Found>> {
-        if self.inline_bytes > 0
-            && let Ok(found) = self.index.find(operation, id, Wait::Never)?
-        {
+        let wait = if self.inline_bytes > 0 {
+            Wait::Never
+        } else {
+            Wait::Memory
+        };
+        if let Ok(found) = self.index.find(operation, id, wait)? {
             return Ok(found);
         }
         let shared = Arc::clone(self);

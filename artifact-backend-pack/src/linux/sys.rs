@@ -1,14 +1,31 @@
 //! System calls: each is retried if a signal interrupts it. A name is a single component relative to a held folder, and no symlink
 //! is followed.
+//!
+//! What only Linux has, has another form for other systems here. The portable profile does not use it.
 
 use std::fs::File;
-use std::io::IoSliceMut;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 
-use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 pub(crate) type SysResult<T> = Result<T, Errno>;
+
+/// Whether this system has the calls of Linux.
+pub(crate) const IS_LINUX: bool = cfg!(all(target_os = "linux", not(artifact_not_linux)));
+
+/// The error of a name that is not a regular file.
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+pub(crate) const NOT_A_FILE: Errno = Errno::MEDIUMTYPE;
+#[cfg(not(all(target_os = "linux", not(artifact_not_linux))))]
+pub(crate) const NOT_A_FILE: Errno = Errno::PROTOTYPE;
+
+/// The error of a file that ends too soon.
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
+pub(crate) const TOO_SHORT: Errno = Errno::NODATA;
+#[cfg(not(all(target_os = "linux", not(artifact_not_linux))))]
+pub(crate) const TOO_SHORT: Errno = Errno::RANGE;
 
 /// Repeats a call that a signal interrupted (EINTR, signal(7)).
 pub(crate) fn retry<T>(mut call: impl FnMut() -> SysResult<T>) -> SysResult<T> {
@@ -21,7 +38,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> SysResult<T>) -> SysResult<T> {
 }
 
 /// Opens a file in a folder. It does not follow a symlink or wait for the other end of a FIFO, and rejects everything but a
-/// regular file by `EMEDIUMTYPE`.
+/// regular file by [`NOT_A_FILE`].
 pub(crate) fn open_file(folder: BorrowedFd<'_>, name: &str, flags: OFlags) -> SysResult<File> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mode = Mode::RUSR | Mode::WUSR;
@@ -29,7 +46,7 @@ pub(crate) fn open_file(folder: BorrowedFd<'_>, name: &str, flags: OFlags) -> Sy
     if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) == FileType::RegularFile {
         Ok(file.into())
     } else {
-        Err(Errno::MEDIUMTYPE)
+        Err(NOT_A_FILE)
     }
 }
 
@@ -82,6 +99,11 @@ pub(crate) fn unlink(folder: BorrowedFd<'_>, name: &str) -> SysResult<()> {
     }
 }
 
+/// Gives a file in a folder another name. The caller knows that the new name is not in use, or replaces what has it.
+pub(crate) fn rename(folder: BorrowedFd<'_>, name: &str, new: &str) -> SysResult<()> {
+    retry(|| rustix::fs::renameat(folder, name, folder, new))
+}
+
 /// Returns whether a file or folder still has a name.
 pub(crate) fn is_linked(file: impl AsFd) -> SysResult<bool> {
     Ok(retry(|| rustix::fs::fstat(file.as_fd()))?.st_nlink > 0)
@@ -93,16 +115,56 @@ pub(crate) fn size(file: impl AsFd) -> SysResult<u64> {
     u64::try_from(size).map_err(|_| Errno::OVERFLOW)
 }
 
+/// Returns whether the file system has a block for every byte of a file.
+pub(crate) fn is_without_holes(file: impl AsFd) -> SysResult<bool> {
+    let stat = retry(|| rustix::fs::fstat(file.as_fd()))?;
+    // st_blocks counts units of 512 bytes (inode(7)).
+    Ok(i128::from(stat.st_blocks) * 512 >= i128::from(stat.st_size))
+}
+
+/// Returns what tells a file from every other one: its device and its inode.
+pub(crate) fn identity(file: &File) -> SysResult<(u64, u64)> {
+    let metadata = file.metadata().map_err(|error| of(&error))?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Returns the error of a call of `std`.
+fn of(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
 pub(crate) fn set_size(file: impl AsFd, size: u64) -> SysResult<()> {
     retry(|| rustix::fs::ftruncate(file.as_fd(), size))
 }
 
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 pub(crate) fn fsync(file: impl AsFd) -> SysResult<()> {
     retry(|| rustix::fs::fsync(file.as_fd()))
 }
 
+/// Syncs a file or folder. On macOS, `std` asks the disk to empty its cache too: `File::sync_all` calls `fcntl(F_FULLFSYNC)`.
+#[cfg(not(all(target_os = "linux", not(artifact_not_linux))))]
+pub(crate) fn fsync(file: impl AsFd) -> SysResult<()> {
+    let copy = file.as_fd().try_clone_to_owned();
+    let copy = File::from(copy.map_err(|error| of(&error))?);
+    retry(|| copy.sync_all().map_err(|error| of(&error)))
+}
+
+/// Syncs the bytes of a file, and of its metadata what is needed to read them.
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 pub(crate) fn fdatasync(file: impl AsFd) -> SysResult<()> {
     retry(|| rustix::fs::fdatasync(file.as_fd()))
+}
+
+#[cfg(not(all(target_os = "linux", not(artifact_not_linux))))]
+pub(crate) fn fdatasync(file: impl AsFd) -> SysResult<()> {
+    fsync(file)
+}
+
+/// Returns the owner of a file or folder, and its permissions.
+pub(crate) fn owner_and_mode(file: &File) -> SysResult<(u32, u32)> {
+    let metadata = file.metadata().map_err(|error| of(&error))?;
+    Ok((metadata.uid(), metadata.mode() & 0o777))
 }
 
 /// Takes the lock of a folder. Returns false if another process, or another handle of this one, has it (flock(2)).
@@ -132,12 +194,12 @@ pub(crate) fn write_all(file: impl AsFd, mut bytes: &[u8], mut at: u64) -> SysRe
     Ok(())
 }
 
-/// Fills the buffer from `at` on, and waits for the disk. `ENODATA` if the file ends before.
+/// Fills the buffer from `at` on, and waits for the disk. [`TOO_SHORT`] if the file ends before.
 pub(crate) fn read_exact(file: impl AsFd, mut bytes: &mut [u8], mut at: u64) -> SysResult<()> {
     while !bytes.is_empty() {
         let read = retry(|| rustix::io::pread(file.as_fd(), &mut *bytes, at))?;
         if read == 0 {
-            return Err(Errno::NODATA);
+            return Err(TOO_SHORT);
         }
         bytes = &mut bytes[read..];
         at += read as u64;
@@ -147,15 +209,28 @@ pub(crate) fn read_exact(file: impl AsFd, mut bytes: &mut [u8], mut at: u64) -> 
 
 /// Fills the buffer from `at` on if all of it is cached, and never waits for the disk. An error counts as not cached: the blocking
 /// read that follows will report it.
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 pub(crate) fn read_cached(file: impl AsFd, bytes: &mut [u8], at: u64) -> bool {
     let wanted = bytes.len();
-    let mut buffers = [IoSliceMut::new(bytes)];
-    let read = rustix::io::preadv2(file.as_fd(), &mut buffers, at, ReadWriteFlags::NOWAIT);
-    read == Ok(wanted)
+    let mut buffers = [std::io::IoSliceMut::new(bytes)];
+    let flags = rustix::io::ReadWriteFlags::NOWAIT;
+    rustix::io::preadv2(file.as_fd(), &mut buffers, at, flags) == Ok(wanted)
+}
+
+#[cfg(not(all(target_os = "linux", not(artifact_not_linux))))]
+pub(crate) fn read_cached(_file: impl AsFd, _bytes: &mut [u8], _at: u64) -> bool {
+    false
 }
 
 /// Gives the blocks of a range back to the file system (fallocate(2)). It then reads as zeros.
+#[cfg(all(target_os = "linux", not(artifact_not_linux)))]
 pub(crate) fn punch(file: impl AsFd, at: u64, length: u64) -> SysResult<()> {
+    use rustix::fs::FallocateFlags;
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     retry(|| rustix::fs::fallocate(file.as_fd(), flags, at, length))
+}
+
+#[cfg(not(all(target_os = "linux", not(artifact_not_linux))))]
+pub(crate) fn punch(_file: impl AsFd, _at: u64, _length: u64) -> SysResult<()> {
+    Err(Errno::OPNOTSUPP)
 }

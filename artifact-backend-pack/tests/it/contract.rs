@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use artifact_backend::{ArtifactId, BoxError};
 use artifact_backend_conformance::{Plant, Storage, Suite};
-use artifact_backend_fs::FsConfig;
+use artifact_backend_fs::{FsConfig, FsProfile};
 use artifact_backend_pack::{PackBackend, PackConfig};
 use async_trait::async_trait;
 use rustix::fs::{CWD, FileType, Mode};
@@ -136,6 +136,17 @@ async fn full_segments_and_blocking_reads_keep_the_contract() {
         .with_max_concurrent_reads(1);
     let config = small_segments().with_fs(fs);
     keeps_the_contract(&in_memory(), config.with_max_packed_bytes(1 << 20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_portable_profile_keeps_the_contract() {
+    let fs = FsConfig::default().with_profile(FsProfile::Portable);
+    keeps_the_contract(&std::env::temp_dir(), small_segments().with_fs(fs)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_without_a_cache_of_entries_keeps_the_contract() {
+    keeps_the_contract(&in_memory(), small_segments().with_cached_entries(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,27 @@ fn no_power_cut_loses_or_invents_a_blob() {
 }
 
 #[test]
+fn no_power_cut_loses_or_invents_a_blob_when_a_file_is_recycled() {
+    if skip(
+        available().is_ok(),
+        "power cuts of recycled files",
+        "run as root with /dev/fuse",
+    ) {
+        return;
+    }
+    let subject = subject("recycle");
+    let recording = record(&subject, Options::default()).unwrap();
+    assert_eq!(recording.outcome, RunOutcome::Success);
+    let exploration = Exploration::default()
+        .with_survivals(Survival::ALL)
+        .with_trials(1)
+        .with_max_states(30);
+    let report = explore(&recording, &subject.clone().into(), &exploration).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert!(report.states >= 20, "{report}");
+}
+
+#[test]
 fn no_error_of_the_file_system_loses_or_invents_a_blob() {
     if skip(
         available().is_ok(),
@@ -74,13 +95,19 @@ fn no_error_of_the_file_system_loses_or_invents_a_blob() {
     ) {
         return;
     }
-    let subject = subject("mixed");
-    let options = SweepOptions::default()
-        .with_kinds([OpKind::Fsync, OpKind::Write])
-        .with_max_runs(4)
-        .with_max_states(6);
-    let report = sweep(&subject, &subject.clone().into(), &options).unwrap();
-    assert!(report.is_clean(), "{report}");
+    let cases = [
+        ("mixed", [OpKind::Fsync, OpKind::Write]),
+        ("recycle", [OpKind::Fsync, OpKind::Rename]),
+    ];
+    for (operation, kinds) in cases {
+        let subject = subject(operation);
+        let options = SweepOptions::default()
+            .with_kinds(kinds)
+            .with_max_runs(4)
+            .with_max_states(6);
+        let report = sweep(&subject, &subject.clone().into(), &options).unwrap();
+        assert!(report.is_clean(), "{operation}: {report}");
+    }
 }
 
 /// Runs an operation whose `number`th call named `name` fails. Returns nothing if there is no such call.

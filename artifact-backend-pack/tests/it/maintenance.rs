@@ -8,8 +8,9 @@ use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind
 use artifact_backend_pack::PackBackend;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use futures_util::future::try_join_all;
 
-use crate::world::World;
+use crate::world::{World, names};
 
 const BLOB: usize = 60_000;
 
@@ -87,6 +88,129 @@ async fn a_segment_of_deleted_blobs_is_compacted_and_removed() {
     check(&backend, &blobs, &deleted).await;
     drop(backend);
     check(&world.open().await, &blobs, &deleted).await;
+}
+
+/// Stores blobs that fill a segment and more. None has a whole block of its own, so a delete leaves no hole.
+async fn fill_small(backend: &PackBackend) -> Vec<(ArtifactId, Bytes)> {
+    let blobs = (0..1_100_u16).map(|number| {
+        let bytes = Bytes::from(vec![number.to_le_bytes()[0]; 4_000]);
+        (ArtifactId::mint(), bytes)
+    });
+    let blobs: Vec<_> = blobs.collect();
+    for group in blobs.chunks(32) {
+        let stores = group
+            .iter()
+            .map(|(id, bytes)| backend.store(*id, bytes.clone()));
+        try_join_all(stores).await.unwrap();
+    }
+    blobs
+}
+
+/// Deletes all blobs of the first segment but few, and compacts it.
+async fn free_first(backend: &PackBackend, blobs: &mut Vec<(ArtifactId, Bytes)>) {
+    for (id, _) in blobs.drain(..900) {
+        backend.delete(id).await.unwrap();
+    }
+    backend.sweep(Duration::ZERO).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_file_of_a_compacted_segment_becomes_a_later_segment() {
+    let world = World::new();
+    let backend = world.open().await;
+    let mut blobs = fill_small(&backend).await;
+    let inode = |name: &str| fs::metadata(world.segments().join(name)).map(|file| file.ino());
+    let first = inode("00000001").unwrap();
+    free_first(&backend, &mut blobs).await;
+    let before = world.segment_names();
+    assert!(!before.contains(&"00000001".to_owned()), "{before:?}");
+    assert_eq!(inode("spare-00000001").unwrap(), first);
+    drop(backend);
+    // Found again by the next process.
+    let backend = world.open().await;
+    blobs.extend(fill_small(&backend).await);
+    let after = world.segment_names();
+    let next = after.iter().find(|name| !before.contains(name)).unwrap();
+    assert_eq!(inode(next).unwrap(), first);
+    assert!(inode("spare-00000001").is_err());
+    check(&backend, &blobs, &[]).await;
+    drop(backend);
+    let backend = world.open().await;
+    check(&backend, &blobs, &[]).await;
+    blobs.extend(fill_small(&backend).await);
+    let scrubbed = backend.scrub().await.unwrap();
+    assert!(scrubbed.segments >= 2, "{scrubbed:?}");
+    assert_eq!(scrubbed.damaged, []);
+    assert_eq!(scrubbed.damaged_segments, [""; 0]);
+    check(&backend, &blobs, &[]).await;
+}
+
+#[tokio::test]
+async fn a_file_with_holes_is_removed_and_not_kept() {
+    let world = World::new();
+    let backend = world.open().await;
+    let mut blobs = fill(&backend).await;
+    for (id, _) in blobs.drain(..70) {
+        backend.delete(id).await.unwrap();
+    }
+    backend.sweep(Duration::ZERO).await.unwrap();
+    let left = names(&world.segments());
+    assert!(!left.contains(&"00000001".to_owned()), "{left:?}");
+    assert!(
+        !left.iter().any(|name| name.starts_with("spare")),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_compacted_file_is_not_overwritten_while_a_list_reads_it() {
+    let world = World::new();
+    let backend = world.open().await;
+    let mut blobs = fill_small(&backend).await;
+    let mut list = backend.list().await.unwrap();
+    let mut listed = vec![list.try_next().await.unwrap().unwrap().id];
+    free_first(&backend, &mut blobs).await;
+    blobs.extend(fill_small(&backend).await);
+    assert!(world.segments().join("spare-00000001").exists());
+    while let Some(blob) = list.try_next().await.unwrap() {
+        listed.push(blob.id);
+    }
+    drop(list);
+    let kept = blobs[..200].iter().map(|(id, _)| id);
+    assert!(kept.clone().all(|id| listed.contains(id)));
+    blobs.extend(fill_small(&backend).await);
+    assert!(!world.segments().join("spare-00000001").exists());
+    check(&backend, &blobs, &[]).await;
+}
+
+#[tokio::test]
+async fn a_spare_file_that_is_also_a_segment_is_not_used() {
+    let world = World::new();
+    let mut blobs = fill_small(&world.open().await).await;
+    // A crash in the middle of a rename.
+    for name in world.segment_names() {
+        let spare = world.segments().join(format!("spare-{name}"));
+        fs::hard_link(world.segments().join(name), spare).unwrap();
+    }
+    let backend = world.open().await;
+    for _ in 0..3 {
+        blobs.extend(fill_small(&backend).await);
+    }
+    check(&backend, &blobs, &[]).await;
+}
+
+#[tokio::test]
+async fn a_deleted_or_moved_blob_is_not_found_in_the_cache_of_entries() {
+    let world = World::new();
+    let backend = world.open().await;
+    let mut blobs = fill_small(&backend).await;
+    // Now the entries of the first segment are cached.
+    check(&backend, &blobs, &[]).await;
+    let deleted: Vec<_> = blobs[..900].iter().map(|(id, _)| *id).collect();
+    free_first(&backend, &mut blobs).await;
+    check(&backend, &blobs, &deleted).await;
+    blobs.extend(fill_small(&backend).await);
+    check(&backend, &blobs, &deleted).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::fs;
 
 use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind};
-use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_backend_fs::{FsBackend, FsConfig, FsProfile};
+use artifact_backend_pack::format::segment::Footer;
 use artifact_backend_pack::{PackBackend, PackConfig};
 use futures_util::TryStreamExt;
 
@@ -127,6 +128,74 @@ async fn many_segments_are_found_again() {
         assert_eq!(listed.iter().map(|blob| blob.id).collect::<Vec<_>>(), ids);
         drop(opened);
         opened = world.open().await;
+    }
+}
+
+#[tokio::test]
+async fn a_root_of_one_profile_opens_with_the_other() {
+    let world = World::new();
+    let mut stored: Vec<(ArtifactId, Vec<u8>)> = Vec::new();
+    for round in 0..4_u8 {
+        let profile = if round % 2 == 0 {
+            FsProfile::Portable
+        } else {
+            FsProfile::Native
+        };
+        let config = small_segments().with_fs(FsConfig::default().with_profile(profile));
+        let backend = world.open_with(config).await;
+        for number in 0..50_u8 {
+            let (id, bytes) = (
+                ArtifactId::mint(),
+                vec![number; 60_000 + usize::from(round)],
+            );
+            backend.store(id, bytes.clone().into()).await.unwrap();
+            stored.push((id, bytes));
+        }
+        let (deleted, _) = stored.swap_remove(0);
+        backend.delete(deleted).await.unwrap();
+        for (id, bytes) in &stored {
+            assert_eq!(backend.load(*id).await.unwrap(), bytes);
+        }
+        let gone = backend.load(deleted).await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::NotFound);
+        let stats = backend.stats();
+        assert_eq!(stats.records, 51);
+        assert!((1..=51).contains(&stats.syncs), "{stats:?}");
+    }
+}
+
+#[tokio::test]
+async fn segments_without_fences_or_with_damaged_ones_are_read() {
+    let world = World::new();
+    let backend = world.open().await;
+    let mut blobs = Vec::new();
+    for number in 0..80_u8 {
+        let (id, bytes) = (ArtifactId::mint(), vec![number; 60_000]);
+        backend.store(id, bytes.clone().into()).await.unwrap();
+        blobs.push((id, bytes));
+    }
+    drop(backend);
+    let path = world.segments().join("00000001");
+    let whole = fs::read(&path).unwrap();
+    let (frames, footer) = whole.split_last_chunk::<4096>().unwrap();
+    let footer = Footer::decode(footer, 1, whole.len() as u64).unwrap();
+    assert!(footer.fences_bytes > 0);
+    let older = Footer {
+        fences_at: 0,
+        fences_bytes: 0,
+        fences_checksum: 0,
+        ..footer
+    };
+    let mut damaged = whole.clone();
+    damaged[usize::try_from(footer.fences_at).unwrap()] ^= 1;
+    for bytes in [[frames, &older.encode()].concat(), damaged] {
+        fs::write(&path, bytes).unwrap();
+        let backend = world.open().await;
+        for (id, bytes) in &blobs {
+            assert_eq!(backend.load(*id).await.unwrap(), bytes);
+        }
+        let absent = backend.load(ArtifactId::mint()).await.unwrap_err();
+        assert_eq!(absent.kind(), ErrorKind::NotFound);
     }
 }
 

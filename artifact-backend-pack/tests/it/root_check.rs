@@ -9,7 +9,8 @@ use artifact_backend::{ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind
 use artifact_backend_pack::format::BLOCK;
 use artifact_backend_pack::format::index;
 use artifact_backend_pack::format::segment::{Footer, Header};
-use artifact_backend_pack::{PackFinding, PackProblem, RootReport, check_root};
+use artifact_backend_pack::{PackBackend, PackFinding, PackProblem, RootReport, check_root};
+use futures_util::future::try_join_all;
 
 use crate::world::{World, names};
 
@@ -141,16 +142,95 @@ async fn damage_of_each_part_of_a_sealed_segment_is_found() {
     }
 }
 
+/// Returns the header and the footer of the first segment.
+fn seal_of_first(world: &World) -> (Header, Footer) {
+    let bytes = fs::read(world.segments().join("00000001")).unwrap();
+    let block = |at: usize| bytes[at..at + BLOCK].first_chunk::<BLOCK>().unwrap();
+    let header = Header::decode(block(0), 1).unwrap();
+    let footer = Footer::decode(block(bytes.len() - BLOCK), 1, bytes.len() as u64);
+    (header, footer.unwrap())
+}
+
+#[tokio::test]
+async fn damaged_fences_are_found_and_missing_ones_are_not() {
+    let (world, _) = filled().await;
+    let (_, footer) = seal_of_first(&world);
+    assert!(footer.fences_bytes > 0);
+    flip(&world, footer.fences_at, false);
+    let (_, findings) = check(&world);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].problem, PackProblem::Fences);
+    // As an older version wrote it.
+    let path = world.segments().join("00000001");
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    let without = Footer {
+        fences_at: 0,
+        fences_bytes: 0,
+        fences_checksum: 0,
+        ..footer
+    };
+    let at = file.metadata().unwrap().len() - BLOCK as u64;
+    file.write_all_at(&without.encode(), at).unwrap();
+    assert_eq!(check(&world).1, []);
+}
+
+/// Stores blobs without a block of their own, so that a delete leaves no hole. They fill more than a segment.
+async fn fill_small(backend: &PackBackend) -> Vec<ArtifactId> {
+    let ids: Vec<_> = (0..1_100).map(|_| ArtifactId::mint()).collect();
+    for group in ids.chunks(32) {
+        let stores = group
+            .iter()
+            .map(|id| backend.store(*id, id.as_bytes().repeat(250).into()));
+        try_join_all(stores).await.unwrap();
+    }
+    ids
+}
+
+#[tokio::test]
+async fn a_root_with_spare_and_recycled_files_is_good() {
+    let world = World::new();
+    let backend = world.open().await;
+    for id in &fill_small(&backend).await[..900] {
+        backend.delete(*id).await.unwrap();
+    }
+    backend.sweep(Duration::ZERO).await.unwrap();
+    let spare = world.segments().join("spare-00000001");
+    assert!(spare.exists());
+    drop(backend);
+    assert_eq!(check(&world).1, []);
+    let backend = world.open().await;
+    fill_small(&backend).await;
+    assert!(!spare.exists());
+    drop(backend);
+    // The newest segment has frames of the former one behind its end.
+    assert_eq!(check(&world).1, []);
+    let backend = world.open().await;
+    let damaged = ArtifactId::mint();
+    let bytes = damaged.as_bytes().repeat(250);
+    backend.store(damaged, bytes.clone().into()).await.unwrap();
+    let after = backend.store(ArtifactId::mint(), "behind it".into()).await;
+    after.unwrap();
+    drop(backend);
+    assert_eq!(world.damage(&bytes), 1);
+    let (_, findings) = check(&world);
+    assert!(matches!(findings[0].problem, PackProblem::Blobs(_)));
+    // It is sealed behind the frames of the former segment then.
+    let backend = world.open().await;
+    let stored = backend.store(ArtifactId::mint(), "new".into()).await;
+    stored.unwrap();
+    drop(backend);
+    assert_eq!(check(&world).1, []);
+}
+
 #[tokio::test]
 async fn an_index_of_other_entries_than_those_of_the_frames_is_found() {
     let (world, _) = filled().await;
     let path = world.segments().join("00000001");
-    let bytes = fs::read(&path).unwrap();
-    let block = |at: usize| bytes[at..at + BLOCK].first_chunk::<BLOCK>().unwrap();
-    let header = Header::decode(block(0), 1).unwrap();
-    let footer = Footer::decode(block(bytes.len() - BLOCK), 1, bytes.len() as u64).unwrap();
+    let (header, footer) = seal_of_first(&world);
     let at = usize::try_from(footer.frames_end).unwrap();
-    let mut entries = index::decode(header.epoch, 0, block(at)).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let block = bytes[at..].first_chunk::<BLOCK>().unwrap();
+    let mut entries = index::decode(header.epoch, 0, block).unwrap();
     entries[0].modified += 1;
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     let changed = index::encode(header.epoch, &entries);

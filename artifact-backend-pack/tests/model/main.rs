@@ -1,6 +1,6 @@
-//! Models of the committer's queue: loom runs every interleaving of the threads.
+//! Models of what callers and the committer share, the queue and the index: loom runs every interleaving of the threads.
 
-#![cfg(target_os = "linux")]
+#![cfg(unix)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,13 +8,21 @@ use loom::sync::Arc;
 use loom::thread;
 use queue::{Queue, Queued};
 
+mod index;
+mod linux;
 #[path = "../../src/linux/queue.rs"]
 mod queue;
 
 mod sync {
     pub(crate) use std::sync::PoisonError;
 
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use loom::sync::{
+        Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    };
+}
+
+mod format {
+    pub(crate) use artifact_backend_pack::format::{entry, filter};
 }
 
 /// A request that counts how it ended.

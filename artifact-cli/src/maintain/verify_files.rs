@@ -135,14 +135,14 @@ impl Check<'_> {
     fn backend(&mut self, backend: &BackendUrl) -> Result<()> {
         match (backend.scheme(), backend.path()) {
             ("file", Some(root)) => self.root(root),
-            #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+            #[cfg(all(feature = "pack", unix, not(artifact_not_unix)))]
             ("pack", Some(root)) => self.root_of_segments(root),
             _ => Ok(()),
         }
     }
 
     /// Checks a folder of segments: the modes of its files, then what is in the segments, then the folder of larger blobs.
-    #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+    #[cfg(all(feature = "pack", unix, not(artifact_not_unix)))]
     fn root_of_segments(&mut self, root: &Path) -> Result<()> {
         // A wrong setting can name any folder of this machine.
         let is_ours = starts_with(&root.join("artifact-format"), b"artifact-backend-pack ");
@@ -177,7 +177,7 @@ impl Check<'_> {
     }
 
     /// Checks that the folders and files of segments are private. Counts none of them: the check of what is in them does.
-    #[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+    #[cfg(all(feature = "pack", unix, not(artifact_not_unix)))]
     fn modes_of_segments(&mut self, root: &Path) -> Result<()> {
         let (segments, owner) = (root.join("segments"), owner_of(root)?);
         for folder in [root, &segments] {

@@ -145,6 +145,41 @@ fn beside_a_server_the_doctor_skips_blobs_that_one_process_has_open() {
     assert_eq!(emptied.metadata().unwrap().len(), 0);
 }
 
+#[cfg(all(feature = "pack", target_os = "linux"))]
+#[test]
+fn commands_on_a_root_that_a_server_has_open_say_why_they_do_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("packed");
+    let backend = format!("--backend=pack://{}", root.display());
+    let server = Server::start_in(folder, &[&backend]);
+    run(&mut server.client(&["put", "stderr"])).succeeded();
+    let commands: [&[&str]; 5] = [
+        &["gc"],
+        &["scrub"],
+        &["verify"],
+        &["backup", "--to", "backups"],
+        &["export", "default", "--to", "all.tar"],
+    ];
+    for command in commands {
+        let mut arguments = artifact(server.folder.path());
+        let done = run(arguments.args(command).arg(&backend));
+        assert_ne!(done.code, Some(0), "{command:?}");
+        for said in ["only one process can use it", "stop it before"] {
+            assert!(
+                done.stderr.contains(said),
+                "{command:?}: {said}: {}",
+                done.stderr
+            );
+        }
+    }
+    run(&mut server.client(&["put", "stderr"])).succeeded();
+    let folder = server.stop("TERM");
+    for command in &commands[..4] {
+        let mut arguments = artifact(folder.path());
+        run(arguments.args(*command).arg(&backend)).succeeded();
+    }
+}
+
 #[test]
 fn problems_are_named_with_what_to_do_and_the_exit_code_is_1() {
     let server = Server::start(&[]);

@@ -235,7 +235,7 @@ async fn parsing_creates_nothing_and_opening_does() {
     assert_eq!(again.backend().load(id).await.unwrap(), "hello");
 }
 
-#[cfg(all(feature = "pack", target_os = "linux", not(artifact_not_linux)))]
+#[cfg(all(feature = "pack", unix, not(artifact_not_unix)))]
 #[tokio::test]
 async fn folders_of_segments_are_opened_by_their_own_scheme() {
     use artifact_backend::{ArtifactBackend as _, ArtifactId};

@@ -31,6 +31,8 @@ pub enum PackProblem {
     Seal,
     /// The filter of the segment is not what was written, so that reads are slower.
     Filter,
+    /// The fences of the segment are not what was written, so that reads are slower.
+    Fences,
     /// The block of the index with this number is not what was written.
     Index(u64),
     /// The index does not have exactly the entries of the frames.
@@ -56,6 +58,7 @@ impl PackProblem {
             Self::Header => "header",
             Self::Seal => "seal",
             Self::Filter => "filter",
+            Self::Fences => "fences",
             Self::Index(_) => "index",
             Self::IndexDiffers => "index-differs",
             Self::Frame(_) => "frame",
@@ -85,6 +88,10 @@ impl fmt::Display for PackProblem {
             Self::Filter => write!(
                 f,
                 "its filter is damaged, so that reads are slower; {RESTORE}"
+            ),
+            Self::Fences => write!(
+                f,
+                "its fences are damaged, so that reads are slower; {RESTORE}"
             ),
             Self::Index(block) => write!(f, "block {block} of its index is damaged; {RESTORE}"),
             Self::IndexDiffers => write!(

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::linux::error::failed;
 use crate::linux::root::{LARGE, MARKER, SEGMENTS, in_use, read_marker};
 use crate::linux::segment::{name as segment_name, number as segment_number};
+use crate::linux::spares::Spare;
 use crate::linux::sys;
 
 use segment::Recorded;
@@ -23,7 +24,7 @@ pub use finding::{PackFinding, PackProblem, RootReport};
 
 /// Checks the files of a root that no process has open. Calls `observe` for each finding.
 ///
-/// Reads the header, the seal, the filter, the index and the tables of the frames of each segment, and compares the index with the
+/// Reads the header, the seal, the filter, the fences, the index and the tables of the frames of each segment, and compares the index with the
 /// frames. Of the newest segment it reads everything. The bytes of the blobs in the other segments are not read:
 /// [`PackBackend::scrub`](crate::PackBackend::scrub) does that. The folder `large` is looked for, but not into: it is a root of
 /// `artifact-backend-fs`, which has a check of its own.
@@ -179,7 +180,7 @@ impl SegmentNames {
             } else if let Some(number) = of_segment(".damaged-") {
                 names.lost.insert(number);
                 names.findings.push((name, PackProblem::RecordedLoss));
-            } else {
+            } else if Spare::named(&name).is_none() {
                 names.findings.push((name, PackProblem::Unexpected));
             }
         }

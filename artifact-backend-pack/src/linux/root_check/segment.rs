@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::PackProblem;
 use crate::format::BLOCK;
 use crate::format::entry::Entry;
+use crate::format::fences::Fences;
 use crate::format::filter::Filter;
 use crate::format::frame::{self, Position};
 use crate::format::index::{self, PER_BLOCK};
@@ -44,7 +45,7 @@ pub(super) enum Recorded {
 pub(super) fn problems(folder: &File, place: Place) -> Vec<PackProblem> {
     let file = match sys::open_file(folder.as_fd(), &name(place.number), OFlags::RDONLY) {
         Ok(file) => file,
-        Err(Errno::LOOP | Errno::MEDIUMTYPE) => return vec![PackProblem::WrongType],
+        Err(Errno::LOOP | sys::NOT_A_FILE) => return vec![PackProblem::WrongType],
         Err(errno) => return vec![unreadable(errno)],
     };
     let mut check = SegmentCheck {
@@ -66,11 +67,9 @@ fn unreadable(errno: Errno) -> PackProblem {
 enum Frames {
     /// The entries of all of them, in their order.
     Whole(Vec<Entry>),
-    /// There is no frame at this offset, but nothing else either. A segment with damaged blobs is sealed behind everything that it
-    /// has, so this can be its end.
+    /// The entries up to this offset, where there is no valid frame. A segment with damaged blobs is sealed behind everything that its
+    /// file has, which may be zeros or what is left of a former segment, so this can be its end.
     EndAt(u64, Vec<Entry>),
-    /// There is no valid frame at this offset.
-    Damaged(u64),
 }
 
 struct SegmentCheck {
@@ -142,22 +141,24 @@ impl SegmentCheck {
     /// Reads what is not a blob of a sealed segment.
     fn sealed(&mut self, header: Header, footer: Footer) -> SysResult<()> {
         self.filter(&footer)?;
+        self.fences(&footer)?;
         let index = self.index(&footer)?;
         let frames = self.frames(header, &footer)?;
         let recorded = self.place.recorded;
         match (index, &frames) {
-            (_, Frames::Damaged(_)) if recorded == Some(Recorded::LostFrames) => {}
-            (_, Frames::Damaged(at)) => self.problems.push(PackProblem::Frame(*at)),
             (Some(index), Frames::Whole(entries))
                 if last_of_each(entries.iter().copied()) != index =>
             {
                 self.problems.push(PackProblem::IndexDiffers);
             }
+            (_, Frames::EndAt(..)) if recorded == Some(Recorded::LostFrames) => {}
+            // A frame behind it would have entries that only the index has.
             (Some(index), Frames::EndAt(at, entries))
                 if last_of_each(entries.iter().copied()) != index =>
             {
                 self.problems.push(PackProblem::Frame(*at));
             }
+            (None, Frames::EndAt(at, _)) => self.problems.push(PackProblem::Frame(*at)),
             _ => {}
         }
         Ok(())
@@ -170,6 +171,20 @@ impl SegmentCheck {
         let filter = Filter::from_bytes(filter);
         if filter.is_none_or(|filter| filter.checksum() != footer.filter_checksum) {
             self.problems.push(PackProblem::Filter);
+        }
+        Ok(())
+    }
+
+    /// Checks the fences. A segment of an older version has none.
+    fn fences(&mut self, footer: &Footer) -> SysResult<()> {
+        let length = usize::try_from(footer.fences_bytes).map_err(|_| Errno::OVERFLOW)?;
+        let mut encoded = vec![0; length];
+        sys::read_exact(&self.file, &mut encoded, footer.fences_at)?;
+        let blocks = footer.entries.div_ceil(PER_BLOCK as u64);
+        let is_whole = Fences::checksum(&encoded) == footer.fences_checksum
+            && Fences::decode(&encoded, blocks).is_some();
+        if !encoded.is_empty() && !is_whole {
+            self.problems.push(PackProblem::Fences);
         }
         Ok(())
     }
@@ -198,13 +213,7 @@ impl SegmentCheck {
             let mut table = vec![0; frame::table_bytes(&first, at).unwrap_or(0)];
             sys::read_exact(&self.file, &mut table, at.offset.into())?;
             let Some(checked) = frame::check_table(&table, at) else {
-                let is_empty = first == frame::mark(at) || first.iter().all(|byte| *byte == 0);
-                let offset = at.offset.into();
-                return Ok(if is_empty {
-                    Frames::EndAt(offset, entries)
-                } else {
-                    Frames::Damaged(offset)
-                });
+                return Ok(Frames::EndAt(at.offset.into(), entries));
             };
             entries.extend(checked.entries);
             let length = u32::try_from(checked.length).expect("a frame is shorter than 4 GiB");
