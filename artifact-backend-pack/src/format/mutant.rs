@@ -10,6 +10,7 @@ pub(super) enum Mutant {
     /// A frame need not follow the one before it.
     PreviousIsNotChecked,
     BlobsAreNotChecked,
+    NotesAreNotChecked,
     EntriesAreNotChecked,
     /// Recovery ends at the first frame that is not valid.
     NothingBehindIsLookedFor,

@@ -16,5 +16,7 @@ mod damage;
 mod damaged_frames;
 mod fuzz_replay;
 mod maintenance;
+mod note_mutants;
+mod notes;
 mod opening;
 mod world;

@@ -142,6 +142,7 @@ fn every_clause_has_cases_and_every_case_name_is_unique() {
         "concurrent",
         "store-id",
         "ordered",
+        "noted",
     ];
     let mut clauses: Vec<_> = Suite::case_names()
         .map(|name| name.split_once("::").unwrap().0)
