@@ -66,7 +66,7 @@ mod linux {
         let number = id.as_bytes()[15];
         let times = 1 + usize::from(number % 7) * 10;
         let note = digest(bytes).as_bytes().repeat(times);
-        (number % 3 != 0).then(|| note.into())
+        (!number.is_multiple_of(3)).then(|| note.into())
     }
 
     /// Segments of the least size, which soon are full, and blobs of up to 1 MiB in them.
@@ -194,12 +194,12 @@ mod linux {
 
     /// Compares the replay with the blobs: each has its note, no note lacks its blob, and what was deleted stays so.
     async fn check_notes(backend: &PackBackend) -> Result<()> {
-        let mut last = HashMap::new();
+        let mut replayed = HashMap::new();
         let mut events = backend.replay(None).await?.events;
         while let Some(event) = events.next().await {
             match event? {
-                NoteEvent::Stored { id, note, .. } => last.insert(id, Some(note)),
-                NoteEvent::Deleted { id } => last.insert(id, None),
+                NoteEvent::Stored { id, note, .. } => replayed.insert(id, Some(note)),
+                NoteEvent::Deleted { id } => replayed.insert(id, None),
                 _ => None,
             };
         }
@@ -209,12 +209,12 @@ mod linux {
             let Ok(bytes) = backend.load(id).await else {
                 continue;
             };
-            match last.remove(&id) {
+            match replayed.remove(&id) {
                 Some(Some(found)) if found == note(id, &bytes) => {}
                 found => print_line(&format!("BAD {id} its note is {found:?}")),
             }
         }
-        for (id, found) in last {
+        for (id, found) in replayed {
             if found.is_some() {
                 print_line(&format!("BAD {id} a note without its blob"));
             }

@@ -52,7 +52,7 @@ pub const MAX_NOTE_BYTES: usize = 4096;
 /// ```
 #[async_trait]
 pub trait NotedBackend: Debug + Send + Sync + 'static {
-    /// Stores a whole blob with a note, as [`store`](crate::ArtifactBackend::store) does. An empty note is none.
+    /// Stores a whole blob with a note, as [`store`](crate::ArtifactBackend::store) does. An empty note counts as no note.
     ///
     /// A dropped future leaves nothing, or the blob with its note.
     ///
@@ -74,7 +74,7 @@ pub trait NotedBackend: Debug + Send + Sync + 'static {
 #[async_trait]
 #[must_use = "an upload that is dropped publishes nothing; call commit or commit_noted"]
 pub trait NotedUpload: Upload {
-    /// Publishes the written bytes with a note, as [`commit`](Upload::commit) does without one. An empty note is none.
+    /// Publishes the written bytes with a note, as [`commit`](Upload::commit) does without one. An empty note counts as no note.
     ///
     /// A dropped future leaves nothing, or the blob with its note.
     ///

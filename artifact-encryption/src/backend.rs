@@ -119,7 +119,7 @@ impl<B: ArtifactBackend> ArtifactBackend for EncryptedBackend<B> {
         plain_stat(self.inner.stat(id).await?, Operation::Stat)
     }
 
-    /// A note would be in the storage as it is, so there are none.
+    /// A note would be in the storage as it is, so this layer keeps no notes.
     fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
         None
     }

@@ -243,6 +243,8 @@ pub enum Operation {
     Collection,
     /// Setting, removing or reading a quota.
     Quota,
+    /// Bringing a database up to the notes of the backend.
+    CatchUp,
 }
 
 impl Operation {
@@ -286,6 +288,7 @@ impl Operation {
             Self::AdminToken => "find or record admin token",
             Self::Collection => "read or change collection",
             Self::Quota => "set or read quota",
+            Self::CatchUp => "catch up with the notes of the backend",
         }
     }
 

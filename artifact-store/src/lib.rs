@@ -43,6 +43,7 @@ mod read_memory;
 mod read_policy;
 mod row;
 mod row_cache;
+mod row_notes;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;
@@ -79,7 +80,8 @@ pub use backup::{
 };
 pub use catalog::{
     Catalog, CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId,
-    PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+    PrincipalUsage, Removal, RemovalPage, ReplayCatalog, ReplayCounts, ReplayEvent, RowFilter,
+    RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use collections::{
@@ -131,6 +133,7 @@ pub use quota::{
 };
 pub use read_policy::{BuiltInRule, ReadPolicy};
 pub use row::Row;
+pub use row_notes::{CatchUp, CatchUpReport, RowNotes};
 #[cfg(feature = "postgres-tls")]
 pub use rustls;
 pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, ScrubTurn, Scrubber};

@@ -9,7 +9,7 @@ use crate::linux::error::of;
 
 const _: () = assert!(entry::MAX_NOTE_BYTES as usize == MAX_NOTE_BYTES);
 
-/// Returns the note to store, or fails if it is too long. An empty one is none.
+/// Returns the note to store, or fails if it is too long. An empty one counts as no note.
 pub(crate) fn checked(operation: Operation, id: ArtifactId, note: Bytes) -> Result<Option<Bytes>> {
     if note.len() > MAX_NOTE_BYTES {
         let detail = format!(

@@ -17,6 +17,7 @@ mod json_log;
 mod log_filter;
 mod log_value;
 pub(crate) mod logging;
+pub(crate) mod notes;
 pub(crate) mod placement;
 pub(crate) mod plan;
 mod ready;

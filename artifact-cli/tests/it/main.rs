@@ -55,6 +55,7 @@ mod ready;
 mod refusals;
 mod reload;
 mod resume;
+mod row_notes;
 mod scrub;
 #[cfg(target_os = "linux")]
 mod service_manager;

@@ -27,6 +27,8 @@ mod placement;
 mod principal;
 mod quota;
 mod ranges;
+#[cfg(all(feature = "pack", feature = "sqlite", target_os = "linux"))]
+mod row_notes;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;

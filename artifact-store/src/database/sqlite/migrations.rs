@@ -30,6 +30,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0018_administrators.sql"),
     include_str!("migrations/0019_quotas.sql"),
     include_str!("migrations/0020_collection_grants.sql"),
+    include_str!("migrations/0021_note_position.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.
