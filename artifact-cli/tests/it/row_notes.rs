@@ -191,17 +191,12 @@ fn acknowledged_deposits_survive_kills_old_copies_and_the_loss_of_the_database()
                 let refused = maintain_in(&folder, &listen);
                 assert_eq!(refused.code, Some(2), "{}", refused.stderr);
                 let made = maintain_in(&folder, &["rebuild-catalog"]).succeeded();
-                assert!(
-                    made.stdout().contains("workers, groups"),
-                    "{}",
-                    made.stdout()
-                );
+                assert!(made.stderr.contains("workers, groups"), "{}", made.stderr);
             }
         }
         server = start_in(folder);
         check(&server, &acknowledged);
         remove_some(&server, &mut acknowledged);
-        check(&server, &acknowledged);
     }
     let listed = run(&mut server.client(&["ls", "--json"])).succeeded();
     for id in acknowledged.stored.keys() {
