@@ -17,7 +17,7 @@ use super::{cases, maintenance};
 use crate::support::{experiment, poll_once, row, time};
 
 /// The newest version of the schema.
-const SCHEMA: i64 = 20;
+const SCHEMA: i64 = 21;
 
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
