@@ -147,9 +147,11 @@ mod tests {
 
     use artifact_backend::{NotePosition, NoteReplay};
     use futures_util::poll;
+    use jiff::Timestamp;
 
     use super::*;
     use crate::database::SqliteDatabase;
+    use crate::experiment::Experiment;
 
     /// A log whose position is this number.
     #[derive(Debug, Default)]
@@ -219,6 +221,9 @@ mod tests {
             let late = notes.begin();
             log.0.store(20, Ordering::Relaxed);
             assert!(poll!(record.as_mut()).is_pending());
+            // Writes are done in their order, so one of a position before this one would be done.
+            let other = Experiment::new("other".parse().unwrap(), Timestamp::UNIX_EPOCH);
+            catalog.create_experiment(&other).await.unwrap();
             assert_eq!(recorded().await, Some(position(0)));
             drop(early);
             record.await.unwrap();
