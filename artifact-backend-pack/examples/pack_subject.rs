@@ -15,6 +15,7 @@
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::collections::HashMap;
     use std::io::Write;
     use std::ops::Range;
     use std::path::Path;
@@ -22,8 +23,8 @@ mod linux {
     use std::time::Duration;
 
     use artifact_backend::{
-        ArtifactBackend, ArtifactId, ArtifactInventory, Error, ErrorKind, Operation, Result,
-        Sha256Digest,
+        ArtifactBackend, ArtifactId, ArtifactInventory, Error, ErrorKind, NoteEvent, NoteLog,
+        NotedBackend, Operation, Result, Sha256Digest,
     };
     use artifact_backend_pack::{PackBackend, PackConfig};
     use bytes::Bytes;
@@ -63,6 +64,14 @@ mod linux {
         Sha256Digest::from_bytes(Sha256::digest(bytes).into())
     }
 
+    /// The note of a blob is its digest, over and over. Blobs whose id ends with a multiple of three have none.
+    fn note(id: ArtifactId, bytes: &[u8]) -> Option<Bytes> {
+        let number = id.as_bytes()[15];
+        let times = 1 + usize::from(number % 7) * 10;
+        let note = digest(bytes).as_bytes().repeat(times);
+        (!number.is_multiple_of(3)).then(|| note.into())
+    }
+
     /// Segments of the least size, which soon are full, and blobs of up to 1 MiB in them.
     fn config() -> PackConfig {
         PackConfig::default()
@@ -72,7 +81,11 @@ mod linux {
 
     async fn store(backend: &PackBackend, id: ArtifactId, bytes: &Bytes) -> Result<()> {
         print_line(&format!("TRY {id} {}", digest(bytes)));
-        match backend.store(id, bytes.clone()).await {
+        let stored = match note(id, bytes) {
+            None => backend.store(id, bytes.clone()).await,
+            Some(note) => backend.store_noted(id, bytes.clone(), note).await,
+        };
+        match stored {
             Ok(()) => print_line(&format!("ACK {id} {}", digest(bytes))),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 print_line(&format!("EXISTS {id}"));
@@ -91,11 +104,13 @@ mod linux {
 
     async fn upload(backend: &PackBackend, id: ArtifactId, bytes: &Bytes) -> Result<()> {
         print_line(&format!("TRY {id} {}", digest(bytes)));
-        let mut upload = backend.upload(id).await?;
+        let mut upload = backend.upload_noted(id).await?;
         for piece in bytes.chunks(60_000) {
             upload.write(bytes.slice_ref(piece)).await?;
         }
-        upload.commit().await?;
+        upload
+            .commit_noted(note(id, bytes).unwrap_or_default())
+            .await?;
         print_line(&format!("ACK {id} {}", digest(bytes)));
         Ok(())
     }
@@ -220,6 +235,36 @@ mod linux {
         done
     }
 
+    /// Compares the replay with the blobs: each has its note, no note lacks its blob, and what was deleted stays so.
+    async fn check_notes(backend: &PackBackend) -> Result<()> {
+        let mut replayed = HashMap::new();
+        let mut events = backend.replay(None).await?.events;
+        while let Some(event) = events.next().await {
+            match event? {
+                NoteEvent::Stored { id, note, .. } => replayed.insert(id, Some(note)),
+                NoteEvent::Deleted { id } => replayed.insert(id, None),
+                _ => None,
+            };
+        }
+        let mut list = backend.list().await?;
+        while let Some(blob) = list.next().await {
+            let id = blob?.id;
+            let Ok(bytes) = backend.load(id).await else {
+                continue;
+            };
+            match replayed.remove(&id) {
+                Some(Some(found)) if found == note(id, &bytes) => {}
+                found => print_line(&format!("BAD {id} its note is {found:?}")),
+            }
+        }
+        for (id, found) in replayed {
+            if found.is_some() {
+                print_line(&format!("BAD {id} a note without its blob"));
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the root after a crash as a new process would, and prints every blob.
     async fn check(root: &str) -> Result<()> {
         // An operator removes the record of a failed sync after a repair.
@@ -239,6 +284,7 @@ mod linux {
                 }
             }
         }
+        check_notes(&backend).await?;
         let new = ArtifactId::mint();
         backend.store(new, "after the crash".into()).await?;
         backend.delete(new).await

@@ -10,6 +10,7 @@ use crate::download::Download;
 use crate::error::Result;
 use crate::id::ArtifactId;
 use crate::inventory::BlobStat;
+use crate::noted::NotedBackend;
 use crate::range::ByteRange;
 use crate::upload::Upload;
 
@@ -65,8 +66,8 @@ use crate::upload::Upload;
 ///
 /// # Implementing it
 ///
-/// Start with `examples/smallest_backend.rs` of this crate, which passes the conformance suite. No
-/// method has a default that an implementation or a wrapper could forget.
+/// Start with `examples/smallest_backend.rs` of this crate, which passes the conformance suite. The only
+/// method with a default is [`noted`](Self::noted): a wrapper that forgets it keeps the contract, and has no notes.
 ///
 /// [`AlreadyExists`]: crate::ErrorKind::AlreadyExists
 /// [`Ambiguous`]: crate::ErrorKind::Ambiguous
@@ -127,6 +128,14 @@ pub trait ArtifactBackend: Debug + Send + Sync + 'static {
     ///
     /// As for [`load`](Self::load).
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat>;
+
+    /// Returns the same backend for blobs with notes, if it keeps notes. The default is that it does not.
+    ///
+    /// A wrapper passes it on only if it changes neither ids nor bytes; the layers of `artifact-layers` and `artifact-encryption` do
+    /// not. The answer may change while the backend is used.
+    fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+        None
+    }
 }
 
 macro_rules! forward {
@@ -152,6 +161,10 @@ macro_rules! forward {
 
             async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
                 (**self).stat(id).await
+            }
+
+            fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+                (**self).noted()
             }
         }
     };

@@ -132,6 +132,8 @@ pub enum Operation {
     CreateStoreId,
     /// [`ArtifactInventory::probe`](crate::ArtifactInventory::probe).
     Probe,
+    /// [`NoteLog::position`](crate::NoteLog::position) and [`NoteLog::replay`](crate::NoteLog::replay).
+    Replay,
 }
 
 impl Operation {
@@ -153,6 +155,7 @@ impl Operation {
             Self::ReadStoreId => "read store id",
             Self::CreateStoreId => "create store id",
             Self::Probe => "probe",
+            Self::Replay => "replay",
         }
     }
 }

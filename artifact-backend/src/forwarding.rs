@@ -23,7 +23,7 @@ pub type UnitFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// It stands inside an impl with `#[async_trait]`, beside the methods that the layer changes:
 /// `forward!(field => method, ...)`. The field is a name or a number. Instead of methods, the name of a trait
 /// stands for all its methods: `forward!(inner => ArtifactInventory)`. A method that is named neither there
-/// nor written is a compile error, so a layer cannot forget one.
+/// nor written is a compile error, so a layer cannot forget one; only `noted` and `note_log` have a default.
 ///
 /// The call adds no allocation and no await point. The field of an `Upload` is a `Box` of an upload, and the
 /// type must not implement `Drop` if `commit` or `abort` is forwarded.
@@ -32,10 +32,10 @@ pub type UnitFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 #[macro_export]
 macro_rules! forward {
     ($field:tt => ArtifactBackend) => {
-        $crate::forward!($field => store, upload, load, download, stat);
+        $crate::forward!($field => store, upload, load, download, stat, noted);
     };
     ($field:tt => ArtifactInventory) => {
-        $crate::forward!($field => list, list_shard, delete, sweep, store_id, create_store_id, probe, close);
+        $crate::forward!($field => list, list_shard, delete, sweep, store_id, create_store_id, probe, close, note_log);
     };
     ($field:tt => Upload) => {
         $crate::forward!($field => expect_size, write, commit, abort);
@@ -120,6 +120,16 @@ macro_rules! forward_method {
     };
     ($field:tt close) => {
         $crate::forward_method!(@call $field, ArtifactInventory::close, () -> UnitFuture<>);
+    };
+    ($field:tt noted) => {
+        fn noted(&self) -> ::std::option::Option<::std::sync::Arc<dyn $crate::NotedBackend>> {
+            $crate::ArtifactBackend::noted(&self.$field)
+        }
+    };
+    ($field:tt note_log) => {
+        fn note_log(&self) -> ::std::option::Option<::std::sync::Arc<dyn $crate::NoteLog>> {
+            $crate::ArtifactInventory::note_log(&self.$field)
+        }
     };
     ($field:tt expect_size) => {
         fn expect_size(&mut self, bytes: u64) {

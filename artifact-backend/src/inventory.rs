@@ -9,6 +9,7 @@ use futures_core::stream::BoxStream;
 use crate::backend::ArtifactBackend;
 use crate::error::Result;
 use crate::id::ArtifactId;
+use crate::noted::NoteLog;
 use crate::shard::Shard;
 use crate::store_id::StoreId;
 
@@ -158,6 +159,12 @@ pub trait ArtifactInventory: ArtifactBackend {
     /// before the runtime ends; a later [`sweep`](Self::sweep) removes the rest. The backend can be used again
     /// afterwards.
     async fn close(&self);
+
+    /// Returns the notes of the storage for maintenance, if the backend keeps [notes](ArtifactBackend::noted). The default is that
+    /// it does not.
+    fn note_log(&self) -> Option<Arc<dyn NoteLog>> {
+        None
+    }
 }
 
 /// The id, size and time of a stored blob.
@@ -243,6 +250,10 @@ macro_rules! forward {
 
             async fn close(&self) {
                 (**self).close().await;
+            }
+
+            fn note_log(&self) -> Option<Arc<dyn NoteLog>> {
+                (**self).note_log()
             }
         }
     };

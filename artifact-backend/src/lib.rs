@@ -31,6 +31,7 @@ mod io_error;
 mod layer;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+mod noted;
 mod ownership;
 pub mod random;
 mod range;
@@ -69,6 +70,10 @@ pub use ext::{ArtifactBackendExt, StreamUploadError};
 pub use id::{ArtifactId, ParseIdError};
 pub use inventory::{ArtifactInventory, BlobList, BlobStat, SweepReport};
 pub use layer::Layer;
+pub use noted::{
+    MAX_NOTE_BYTES, NoteEvent, NoteEvents, NoteLog, NotePosition, NoteReplay, NotedBackend,
+    NotedUpload,
+};
 pub use ownership::{Ownership, OwnershipError};
 pub use range::{ByteRange, RangeNotSatisfiable};
 #[cfg(feature = "tokio-io")]

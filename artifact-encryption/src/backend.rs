@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Layer,
-    Operation, Result, Shard, Upload, forward,
+    NoteLog, NotedBackend, Operation, Result, Shard, Upload, forward,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -118,6 +118,11 @@ impl<B: ArtifactBackend> ArtifactBackend for EncryptedBackend<B> {
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
         plain_stat(self.inner.stat(id).await?, Operation::Stat)
     }
+
+    /// A note would be in the storage as it is, so this layer keeps no notes.
+    fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+        None
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -131,6 +136,10 @@ impl<B: ArtifactInventory> ArtifactInventory for EncryptedBackend<B> {
 
     async fn list_shard(&self, shard: Shard, after: Option<ArtifactId>) -> Result<BlobList> {
         Ok(plain_list(self.inner.list_shard(shard, after).await?))
+    }
+
+    fn note_log(&self) -> Option<Arc<dyn NoteLog>> {
+        None
     }
 }
 

@@ -2,31 +2,29 @@
 
 mod repeat;
 mod state;
+mod storing;
 
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_backend::{ArtifactId, Sha256Digest};
+use artifact_backend::Sha256Digest;
 use bytes::{Bytes, BytesMut};
-use futures_util::future::join;
-use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::repeat::{find_repeated, lost_turn, repeat};
 use self::state::{State, unusable};
+pub(crate) use self::storing::store_whole;
+use self::storing::{Stored, Storing, begin_streaming};
 use crate::database::Rejected;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::fresh_id::with_fresh_id;
-use crate::hasher::{Digests, Hasher};
-use crate::idempotency::{IdempotencyKey, expiry, find_earlier};
+use crate::idempotency::{IdempotencyKey, find_earlier};
 use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::quota::{Allowance, Step};
 use crate::row::Row;
 use crate::shared::Shared;
-use crate::streaming::Streaming;
-use crate::time::{Deadline, truncate_to_micros};
+use crate::time::Deadline;
 
 /// A deposit in progress: [`write`](Self::write) the bytes, then [`finish`](Self::finish).
 ///
@@ -150,7 +148,7 @@ impl Deposit {
                     State::Repeated(Box::new(repeated.write(bytes).await?))
                 } else {
                     let expected = self.new.size_hint.map(|hint| hint.clamp(size, limit));
-                    let mut streaming = Streaming::begin(&*self.shared.backend, expected).await?;
+                    let mut streaming = begin_streaming(&self.shared, &self.new, expected).await?;
                     if !collected.is_empty() {
                         streaming = streaming.write(collected.freeze()).await?;
                     }
@@ -228,13 +226,13 @@ impl Deposit {
     }
 
     async fn store(mut self, state: State, key: Option<&IdempotencyKey>) -> Result<Arc<Row>> {
-        let (id, digests) = match state {
-            State::Collecting(collected) => {
-                store_whole(&self.shared, collected.freeze(), self.new.sha256).await?
-            }
-            State::Streaming(streaming) => streaming.commit(self.new.sha256).await?,
-            State::Repeated(_) | State::Unusable => return Err(unusable()),
+        let storing = Storing {
+            shared: &self.shared,
+            new: &self.new,
+            size: self.size,
         };
+        let Stored { row, chunks, open } = storing.store(state).await?;
+        let id = row.id;
         // A collector deletes a blob without a row once it is as old as the grace period. The row is
         // not begun after half of that; the other half is for its transaction.
         self.check_age().map_err(|error| error.with_id(id))?;
@@ -244,39 +242,29 @@ impl Deposit {
             let settled = allowance.settle(&self.shared, &self.new, id, self.size);
             settled.await.map_err(|error| error.with_id(id))?;
         }
-        let created_at = truncate_to_micros(self.now(id)?);
-        let NewArtifact {
-            experiment,
-            created_by,
-            content_type,
-            file_name,
-            size_hint: _,
-            least_size: _,
-            sha256: _,
-            expires_in,
-            idempotency_key: _,
-            place,
-        } = &self.new;
-        let (experiment, created_by) = (experiment.clone(), created_by.clone());
-        let sha256 = digests.sha256;
-        let row = Row::new(id, experiment, created_by, self.size, sha256, created_at)
-            .with_content_type(content_type.clone())
-            .with_file_name(file_name.clone())
-            .with_expires_at(expiry(created_at, *expires_in));
-        let (catalog, chunks) = (&self.shared.catalog, digests.chunks.as_ref());
+        let (catalog, chunks) = (&self.shared.catalog, chunks.as_ref());
         let deadline = Some(&self.deadline);
-        let inserted = match (key, place) {
+        let is_unlimited = allowance.as_ref().is_none_or(Allowance::is_unlimited);
+        // A note has the row and the key.
+        let may_lag =
+            is_unlimited && chunks.is_none() && open.as_ref().is_some_and(|open| open.may_lag);
+        let inserted = match (key, &self.new.place) {
             (_, Some(place)) => {
                 let inserted = place.insert(&row, chunks, &self.deadline);
                 // In a box, so that the future of a deposit without a name is no larger.
                 Box::pin(inserted).await.map(|()| true)
             }
-            (None, None) => catalog
-                .insert_with(&row, chunks, deadline)
-                .await
-                .map(|()| true),
-            (Some(key), None) => catalog.insert_keyed(&row, chunks, deadline, key).await,
+            (key, None) => match (catalog.replayed().filter(|_| may_lag), key) {
+                (Some(catalog), key) => catalog.insert_noted(&row, deadline, key).await,
+                (None, None) => {
+                    let inserted = catalog.insert_with(&row, chunks, deadline).await;
+                    inserted.map(|()| true)
+                }
+                (None, Some(key)) => catalog.insert_keyed(&row, chunks, deadline, key).await,
+            },
         };
+        // The database has the row, or it is refused.
+        drop(open);
         if let Some(allowance) = allowance {
             allowance.end(&inserted);
         }
@@ -285,7 +273,7 @@ impl Deposit {
                 self.shared.deposited.count(row.size);
                 Ok(Arc::new(row))
             }
-            Ok(false) => Box::pin(lost_turn(&self.shared, &self.new, self.size, sha256)).await,
+            Ok(false) => Box::pin(lost_turn(&self.shared, &self.new, self.size, row.sha256)).await,
             Err(error) => {
                 follow_placement(&self.shared, &error).await;
                 Err(without_taken_id(error))
@@ -340,15 +328,6 @@ impl Deposit {
         Err(Error::new(ErrorKind::Unavailable, Operation::Deposit)
             .with_detail("the deposit took longer than half of the grace period for orphans"))
     }
-
-    fn now(&self, id: ArtifactId) -> Result<Timestamp> {
-        Timestamp::try_from(self.shared.config.clock.now()).map_err(|error| {
-            Error::new(ErrorKind::Misconfigured, Operation::Deposit)
-                .with_id(id)
-                .with_detail("the system clock is thousands of years off; set it")
-                .with_source(error)
-        })
-    }
 }
 
 /// Looks for a new placement after a row was refused, so that the repeated deposit goes to the right backend.
@@ -359,28 +338,6 @@ async fn follow_placement(shared: &Shared, error: &Error) {
         // It logs its failure. The deposit has failed anyway.
         let _ = placed.refresh().await;
     }
-}
-
-/// Stores a small artifact, and hashes it at the same time, or before if the digest is expected.
-pub(crate) async fn store_whole(
-    shared: &Shared,
-    bytes: Bytes,
-    expected: Option<Sha256Digest>,
-) -> Result<(ArtifactId, Digests)> {
-    let empty = Hasher::of_size(bytes.len() as u64);
-    if expected.is_some() {
-        let digests = empty.update(bytes.clone()).await?.finish();
-        check_digest(digests.sha256, expected)?;
-        let (id, ()) = with_fresh_id(|id| shared.backend.store(id, bytes.clone())).await?;
-        return Ok((id, digests));
-    }
-    let (hashed, stored) = join(
-        empty.update(bytes.clone()),
-        with_fresh_id(|id| shared.backend.store(id, bytes.clone())),
-    )
-    .await;
-    let (id, ()) = stored?;
-    Ok((id, hashed?.finish()))
 }
 
 /// Compares the digest of the bytes with the expected digest, if there is one.

@@ -245,6 +245,8 @@ pub enum Operation {
     Quota,
     /// Signing or proving a receipt, or appending to the log of receipts.
     Receipt,
+    /// Bringing a database up to the notes of the backend.
+    CatchUp,
 }
 
 impl Operation {
@@ -289,6 +291,7 @@ impl Operation {
             Self::Collection => "read or change collection",
             Self::Quota => "set or read quota",
             Self::Receipt => "read or extend the log of receipts",
+            Self::CatchUp => "catch up with the notes of the backend",
         }
     }
 

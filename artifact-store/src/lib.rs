@@ -47,6 +47,7 @@ mod readiness;
 mod receipts;
 mod row;
 mod row_cache;
+mod row_notes;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;
@@ -86,7 +87,8 @@ pub use backup::{
 };
 pub use catalog::{
     Catalog, CatalogInventory, CommitMark, ExpiredPage, ExpiryPosition, Hold, ImportId,
-    PrincipalUsage, Removal, RemovalPage, RowFilter, RowPage, RowPosition, ScrubRecord, StagedRow,
+    PrincipalUsage, Removal, RemovalPage, ReplayCatalog, ReplayCounts, ReplayEvent, RowFilter,
+    RowPage, RowPosition, ScrubRecord, StagedRow,
 };
 pub use collect::{CollectEvent, CollectOptions, CollectReport, CollectStep, Collector};
 pub use collections::{
@@ -143,6 +145,7 @@ pub use receipts::{
     QueuedReceipt, ReceiptBatch, ReceiptLog, ReceiptLogState, ReceiptNode, ReceiptRecord,
 };
 pub use row::Row;
+pub use row_notes::{CatchUp, CatchUpReport, RowNotes};
 #[cfg(feature = "postgres-tls")]
 pub use rustls;
 pub use scrub::{ScrubEvent, ScrubFinding, ScrubOptions, ScrubReport, ScrubTurn, Scrubber};

@@ -1,9 +1,9 @@
 //! The state that the parts of a store share.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use artifact_backend::{ArtifactBackend, ArtifactId};
+use artifact_backend::{ArtifactBackend, ArtifactId, NotedBackend};
 use quick_cache::sync::Cache;
 
 use crate::catalog::Catalog;
@@ -19,6 +19,7 @@ use crate::new_artifact::NewArtifact;
 use crate::placement::PlacedBackend;
 use crate::read_memory::ReadMemory;
 use crate::row_cache::RowCache;
+use crate::row_notes::RowNotes;
 use crate::verified_cache::VerifiedCache;
 
 /// The backend, the catalog, the settings and the caches of one store.
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     /// The free space without which nothing is deposited, if there is a minimum.
     pub(crate) floor: Option<Arc<FreeSpaceFloor>>,
     pub(crate) deposited: DepositMetrics,
+    /// Set if the rows are written as notes.
+    pub(crate) row_notes: OnceLock<RowNotes>,
 }
 
 impl Shared {
@@ -61,6 +64,24 @@ impl Shared {
         };
         let earlier = Box::pin(find_earlier(&*self.catalog, new, key)).await?;
         earlier.map_or(Err(low), |_| Ok(()))
+    }
+
+    /// Finds an experiment, which never changes and is never deleted.
+    pub(crate) async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
+        if let Some(cached) = self.experiments.get(id) {
+            return Ok(Some(cached));
+        }
+        let found = self.catalog.experiment(id).await?;
+        if let Some(experiment) = &found {
+            self.experiments.insert(id.clone(), experiment.clone());
+        }
+        Ok(found)
+    }
+
+    /// Returns the backend for blobs with notes, if the rows are written as notes.
+    pub(crate) fn noted(&self) -> Option<(Arc<dyn NotedBackend>, &RowNotes)> {
+        let notes = self.row_notes.get()?;
+        Some((self.backend.noted()?, notes))
     }
 
     /// Records that a blob is damaged or lost, and raises the alarm if that is new.

@@ -1,6 +1,6 @@
 //! The store: deposits, look-ups and reads over a backend and a catalog.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use artifact_backend::ErrorKind as BackendErrorKind;
 use artifact_backend::{ArtifactBackend, ArtifactId, ByteRange, Download};
@@ -22,6 +22,7 @@ use crate::quota::{Allowance, Step};
 use crate::read_memory::ReadMemory;
 use crate::row::Row;
 use crate::row_cache::RowCache;
+use crate::row_notes::RowNotes;
 use crate::shared::Shared;
 use crate::verified_cache::VerifiedCache;
 use crate::verified_range::{ChunkCheck, VerifiedRange};
@@ -84,8 +85,24 @@ impl ArtifactStore {
                 key_turns: Arc::default(),
                 floor,
                 deposited: DepositMetrics::register(),
+                row_notes: OnceLock::new(),
             }),
         }
+    }
+
+    /// Writes the row of each deposit as a note of its blob, so that both become durable together. Also counts for the clones of
+    /// this store. A second call changes nothing.
+    ///
+    /// `notes` comes from a [`CatchUp`](crate::CatchUp) of the same database and backend. The row is then durable when the bytes are.
+    /// The database gets it too before the deposit is acknowledged, so that every query finds it, but without a sync of its own. If a
+    /// power cut takes it away there, the next `CatchUp` restores it.
+    ///
+    /// With a quota, a name in a collection or chunk digests (above 64 KiB), the database still syncs the row, because the note has
+    /// only the row and the idempotency key. So it does if the backend keeps no notes at the moment.
+    #[must_use = "returns the changed store"]
+    pub fn with_row_notes(self, notes: RowNotes) -> Self {
+        let _ = self.shared.row_notes.set(notes);
+        self
     }
 
     /// Returns the settings of the store.
@@ -102,16 +119,7 @@ impl ArtifactStore {
     ///
     /// `Unavailable` and the kinds that an operator must resolve.
     pub async fn experiment(&self, id: &ExperimentId) -> Result<Option<Experiment>> {
-        if let Some(cached) = self.shared.experiments.get(id) {
-            return Ok(Some(cached));
-        }
-        let found = self.shared.catalog.experiment(id).await?;
-        if let Some(experiment) = &found {
-            self.shared
-                .experiments
-                .insert(id.clone(), experiment.clone());
-        }
-        Ok(found)
+        self.shared.experiment(id).await
     }
 
     /// Begins a deposit. The backend is first called when bytes are written.

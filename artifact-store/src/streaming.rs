@@ -1,6 +1,8 @@
 //! The path into a backend for large artifacts: an upload that is written and hashed in chunks.
 
-use artifact_backend::{ArtifactBackend, ArtifactId, Sha256Digest, Upload};
+use artifact_backend::{
+    ArtifactBackend, ArtifactId, NotedBackend, NotedUpload, Sha256Digest, Upload,
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join;
 
@@ -16,9 +18,41 @@ use crate::hasher::{Digests, Hasher};
 #[derive(Debug)]
 pub(crate) struct Streaming {
     id: ArtifactId,
-    upload: Box<dyn Upload>,
+    upload: Open,
     hasher: Hasher,
     pending: BytesMut,
+}
+
+/// An upload that has begun.
+#[derive(Debug)]
+enum Open {
+    Plain(Box<dyn Upload>),
+    /// It can end with a note.
+    Noted(Box<dyn NotedUpload>),
+}
+
+impl Open {
+    fn get(&mut self) -> &mut dyn Upload {
+        match self {
+            Self::Plain(upload) => &mut **upload,
+            Self::Noted(upload) => &mut **upload,
+        }
+    }
+
+    async fn commit(self, note: Option<Bytes>) -> artifact_backend::Result<()> {
+        match (self, note) {
+            (Self::Noted(upload), Some(note)) => upload.commit_noted(note).await,
+            (Self::Noted(upload), None) => upload.commit().await,
+            (Self::Plain(upload), _) => upload.commit().await,
+        }
+    }
+
+    async fn abort(self) -> artifact_backend::Result<()> {
+        match self {
+            Self::Plain(upload) => upload.abort().await,
+            Self::Noted(upload) => upload.abort().await,
+        }
+    }
 }
 
 impl Streaming {
@@ -31,16 +65,34 @@ impl Streaming {
         backend: &dyn ArtifactBackend,
         expected_size: Option<u64>,
     ) -> Result<Self> {
-        let (id, mut upload) = with_fresh_id(|id| backend.upload(id)).await?;
+        let (id, upload) = with_fresh_id(|id| backend.upload(id)).await?;
+        Ok(Self::new(id, Open::Plain(upload), expected_size))
+    }
+
+    /// Begins an upload under a fresh id that can end with a note.
+    pub(crate) async fn begin_noted(
+        backend: &dyn NotedBackend,
+        expected_size: Option<u64>,
+    ) -> Result<Self> {
+        let (id, upload) = with_fresh_id(|id| backend.upload_noted(id)).await?;
+        Ok(Self::new(id, Open::Noted(upload), expected_size))
+    }
+
+    fn new(id: ArtifactId, mut upload: Open, expected_size: Option<u64>) -> Self {
         if let Some(bytes) = expected_size {
-            upload.expect_size(bytes);
+            upload.get().expect_size(bytes);
         }
-        Ok(Self {
+        Self {
             id,
             upload,
             hasher: Hasher::with_chunks(),
             pending: BytesMut::new(),
-        })
+        }
+    }
+
+    /// Returns whether the upload can end with a note.
+    pub(crate) fn is_noted(&self) -> bool {
+        matches!(self.upload, Open::Noted(_))
     }
 
     /// Appends a chunk.
@@ -63,13 +115,24 @@ impl Streaming {
         self,
         expected: Option<Sha256Digest>,
     ) -> Result<(ArtifactId, Digests)> {
+        self.commit_with(expected, |_, _| None).await
+    }
+
+    /// Publishes the artifact as [`commit`](Self::commit) does, with the note that the function returns, if the upload
+    /// [can end](Self::is_noted) with one.
+    pub(crate) async fn commit_with(
+        self,
+        expected: Option<Sha256Digest>,
+        note: impl FnOnce(ArtifactId, Sha256Digest) -> Option<Bytes>,
+    ) -> Result<(ArtifactId, Digests)> {
         let mut streaming = self.flush_pending().await?;
         let digests = std::mem::take(&mut streaming.hasher).finish();
         if let Err(error) = check_digest(digests.sha256, expected) {
             return Err(streaming.abort_after(error).await);
         }
         let id = streaming.id;
-        let committed = streaming.upload.commit().await;
+        let note = note(id, digests.sha256);
+        let committed = streaming.upload.commit(note).await;
         committed.map_err(|error| deposit_error(id, error))?;
         Ok((id, digests))
     }
@@ -114,7 +177,8 @@ impl Streaming {
 
     async fn flush(mut self, chunk: Bytes) -> Result<Self> {
         let hasher = std::mem::take(&mut self.hasher);
-        let (digest, written) = join(hasher.update(chunk.clone()), self.upload.write(chunk)).await;
+        let (digest, written) =
+            join(hasher.update(chunk.clone()), self.upload.get().write(chunk)).await;
         let error = match (digest, written) {
             (Ok(hasher), Ok(())) => {
                 self.hasher = hasher;

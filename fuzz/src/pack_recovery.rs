@@ -1,9 +1,11 @@
 //! Target `pack_recovery`: recovers a segment from any bytes, and from a valid segment with random changes. What is found
 //! was written, every frame that is intact is found, and everything that is found is inside the segment and matches its checksum, unless
-//! the recovery says that blobs are damaged.
+//! the recovery says that blobs or notes are damaged.
 
 use artifact_backend::ArtifactId;
-use artifact_backend_pack::format::entry::{Content, Entry, blob_checksum};
+use artifact_backend_pack::format::entry::{
+    Content, Entry, NOTE_CHECKSUM_BYTES, blob_checksum, checked_note,
+};
 use artifact_backend_pack::format::frame::{Body, Position, Record};
 use artifact_backend_pack::format::log::Log;
 use artifact_backend_pack::format::recovery::Recovery;
@@ -57,6 +59,10 @@ fn recover(disk: &[u8]) -> (Vec<Entry>, bool) {
 
 fn check_found(disk: &[u8], (entries, may_be_damaged): &(Vec<Entry>, bool)) {
     for entry in entries {
+        if let Some(place) = entry.note {
+            let stored = &disk[place.offset as usize..][..place.total()];
+            assert!(*may_be_damaged || checked_note(entry.id, stored).is_some());
+        }
         if let Content::Blob {
             offset,
             length,
@@ -89,6 +95,7 @@ fn former_life(mut shape: [u8; 4]) -> Vec<u8> {
             modified: 0,
             replaces: 0,
             body: Body::Blob(vec![size; usize::from(size) * 40]),
+            note: None,
         };
         let frame = log.begin(&[record]).expect("no sync has failed");
         log.synced();
@@ -110,15 +117,23 @@ fn check_changed(shape: [u8; 4], changes: &[u8]) {
             modified: 0,
             replaces: 0,
             body,
+            note: None,
         };
         let length = usize::from(size) * 40;
-        let records = [
+        let note = vec![number; usize::from(size % 50)];
+        let noted_bytes = if note.is_empty() {
+            0
+        } else {
+            note.len() + NOTE_CHECKSUM_BYTES
+        };
+        let mut records = [
             record(number, Body::Tombstone { freed: 1 }),
             record(number + 100, Body::Blob(vec![size; length])),
         ];
+        records[1].note = Some(note).filter(|note| !note.is_empty());
         let frame = log.begin(&records).expect("no sync has failed");
         log.synced();
-        let used = disk.len()..disk.len() + 64 + 2 * 48 + length;
+        let used = disk.len()..disk.len() + 64 + 2 * 48 + length + noted_bytes;
         disk.extend_from_slice(&frame.bytes);
         let begin = written.len();
         written.extend(frame.entries);

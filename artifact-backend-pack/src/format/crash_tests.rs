@@ -67,28 +67,38 @@ fn record(number: u8, body: Body<Vec<u8>>) -> Record<Vec<u8>> {
         modified: u64::from(number),
         replaces: 0,
         body,
+        note: None,
     }
+}
+
+/// Returns a record with a note of this length.
+fn noted(record: Record<Vec<u8>>, length: usize) -> Record<Vec<u8>> {
+    let note = Some(vec![0x80 | record.id.as_bytes()[0]; length]);
+    Record { note, ..record }
 }
 
 /// Groups of one, two and three blocks.
 pub(super) fn groups(depth: u8) -> Vec<Records> {
     let id = depth * 10;
     vec![
-        vec![blob(id + 1, 100)],
+        vec![noted(blob(id + 1, 100), 60)],
         vec![
             blob(id + 2, 3_000),
             record(id + 3, Body::Tombstone { freed: 100 }),
-            blob(id + 4, 2_000),
+            noted(blob(id + 4, 1_900), 90),
         ],
         vec![
-            record(
-                id + 5,
-                Body::Large {
-                    size: 1 << 40,
-                    crc: 9,
-                },
+            noted(
+                record(
+                    id + 5,
+                    Body::Large {
+                        size: 1 << 40,
+                        crc: 9,
+                    },
+                ),
+                200,
             ),
-            blob(id + 6, 9_000),
+            blob(id + 6, 8_700),
         ],
     ]
 }
@@ -154,6 +164,10 @@ impl State {
 pub(super) fn used(frame: &Frame, at: usize) -> usize {
     let table = frame::HEADER_BYTES + frame.entries.len() * entry::ENTRY_BYTES;
     let ends = frame.entries.iter().map(|entry| match entry.content {
+        _ if entry.note.is_some() => {
+            let note = entry.note.unwrap();
+            note.offset as usize + note.total() - at
+        }
         Content::Blob { offset, length, .. } => (offset + length) as usize - at,
         Content::Large { .. } | Content::Tombstone { .. } => table,
     });
@@ -373,6 +387,7 @@ fn each_planted_mutant_is_caught() {
         Mutant::PreviousIsNotChecked,
         Mutant::EpochIsNotChecked,
         Mutant::BlobsAreNotChecked,
+        Mutant::NotesAreNotChecked,
         Mutant::EntriesAreNotChecked,
         Mutant::NothingBehindIsLookedFor,
         Mutant::FramesShareBlocks,
@@ -404,8 +419,8 @@ fn a_frame_is_valid_only_where_it_was_written() {
 
 fn a_change_of_any_byte_that_counts_is_noticed() {
     let at = first();
-    let bytes = frame::encode(at, &[blob(1, 700), blob(2, 0)]).bytes;
-    let used = ENTRY_END + 48 + 700;
+    let bytes = frame::encode(at, &[noted(blob(1, 700), 80), blob(2, 0)]).bytes;
+    let used = ENTRY_END + 48 + 700 + 80 + 8;
     for position in 0..used {
         let mut changed = bytes.clone();
         changed[position] ^= 0x10;

@@ -83,6 +83,7 @@ mod tests {
             modified: 0,
             replaces: 0,
             content,
+            note: None,
         };
         ids.map(entry).collect()
     }

@@ -2,7 +2,10 @@
 
 use artifact_backend::ArtifactId;
 
-use super::entry::{Content, ENTRY_BYTES, Entry, blob_checksum};
+use super::entry::{
+    Content, ENTRY_BYTES, Entry, MAX_NOTE_BYTES, NOTE_CHECKSUM_BYTES, NotePlace, blob_checksum,
+    checked_note, note_checksum,
+};
 use super::mutant::{Mutant, planted};
 use super::{BLOCK, Fields, checksum, round_up};
 
@@ -38,6 +41,8 @@ pub struct Record<B> {
     /// See [`Entry::replaces`].
     pub replaces: u32,
     pub body: Body<B>,
+    /// Of a blob only. Not empty, and at most [`MAX_NOTE_BYTES`].
+    pub note: Option<B>,
 }
 
 /// The content of a record to write.
@@ -56,9 +61,19 @@ impl<B: AsRef<[u8]>> Record<B> {
         }
     }
 
+    fn note(&self) -> Option<&[u8]> {
+        self.note.as_ref().map(AsRef::as_ref)
+    }
+
+    /// Returns the length of what stands behind the entries: the bytes of the blob, then the note and its checksum.
+    fn payload_length(&self) -> usize {
+        let note = self.note().map(|note| note.len() + NOTE_CHECKSUM_BYTES);
+        self.payload().len() + note.unwrap_or(0)
+    }
+
     /// Returns how many bytes the record takes in a frame.
     pub fn length(&self) -> usize {
-        ENTRY_BYTES + self.payload().len()
+        ENTRY_BYTES + self.payload_length()
     }
 }
 
@@ -76,10 +91,10 @@ pub struct Frame {
 ///
 /// # Panics
 ///
-/// If the frame would be longer than [`MAX_BYTES`].
+/// If the frame would be longer than [`MAX_BYTES`], or a note is longer than [`MAX_NOTE_BYTES`].
 pub fn encode<B: AsRef<[u8]>>(at: Position, records: &[Record<B>]) -> Frame {
     let table = HEADER_BYTES + records.len() * ENTRY_BYTES;
-    let payloads: usize = records.iter().map(|record| record.payload().len()).sum();
+    let payloads: usize = records.iter().map(Record::payload_length).sum();
     let length = whole_blocks(table + payloads);
     assert!(length <= MAX_BYTES, "a frame of {length} bytes is too long");
     let mut bytes = Vec::with_capacity(length);
@@ -105,12 +120,17 @@ pub fn encode<B: AsRef<[u8]>>(at: Position, records: &[Record<B>]) -> Frame {
             },
             Body::Tombstone { freed } => Content::Tombstone { freed: *freed },
         };
-        payload_at += record.payload().len();
+        let note = record.note().map(|note| NotePlace {
+            offset: number(payload_at + record.payload().len()),
+            length: note_length(note),
+        });
+        payload_at += record.payload_length();
         let entry = Entry {
             id: record.id,
             modified: record.modified,
             replaces: record.replaces,
             content,
+            note,
         };
         bytes.extend_from_slice(&entry.encode());
         entries.push(moved(entry, at.offset));
@@ -119,6 +139,10 @@ pub fn encode<B: AsRef<[u8]>>(at: Position, records: &[Record<B>]) -> Frame {
     bytes[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     for record in records {
         bytes.extend_from_slice(record.payload());
+        if let Some(note) = record.note() {
+            bytes.extend_from_slice(note);
+            bytes.extend_from_slice(&note_checksum(record.id, note).to_le_bytes());
+        }
     }
     bytes.resize(length, 0);
     Frame {
@@ -139,10 +163,23 @@ fn number(length: usize) -> u32 {
     u32::try_from(length).expect("a frame is shorter than 4 GiB")
 }
 
+fn note_length(note: &[u8]) -> u16 {
+    let length = u16::try_from(note.len());
+    let length = length.expect("a note is shorter than 64 KiB");
+    assert!(
+        (1..=MAX_NOTE_BYTES).contains(&length),
+        "a note of {length} bytes"
+    );
+    length
+}
+
 /// Returns the entry with its offset counted from the beginning of the segment.
 fn moved(mut entry: Entry, by: u32) -> Entry {
     if let Content::Blob { offset, .. } = &mut entry.content {
         *offset += by;
+    }
+    if let Some(note) = &mut entry.note {
+        note.offset += by;
     }
     entry
 }
@@ -258,6 +295,16 @@ pub fn check_table(bytes: &[u8], at: Position) -> Option<Checked> {
             }
             payload_at = payload_at.checked_add(length as usize)?;
         }
+        if let Some(note) = entry.note {
+            if note.offset as usize != payload_at {
+                return None;
+            }
+            payload_at = payload_at.checked_add(note.total())?;
+        }
+        // Else an offset could exceed a number of four bytes below.
+        if payload_at > header.length {
+            return None;
+        }
         entries.push(moved(entry, at.offset));
     }
     (whole_blocks(payload_at) == header.length).then_some(Checked {
@@ -270,7 +317,7 @@ pub fn check_table(bytes: &[u8], at: Position) -> Option<Checked> {
 /// Checks a whole frame, with the bytes of its blobs. Returns `None` if one byte of it is not as it was written.
 pub fn check(bytes: &[u8], at: Position) -> Option<Checked> {
     let checked = check_entries(bytes, at)?;
-    let whole = checked.entries.iter().all(|entry| match entry.content {
+    let are_blobs_whole = checked.entries.iter().all(|entry| match entry.content {
         Content::Blob {
             offset,
             length,
@@ -282,5 +329,15 @@ pub fn check(bytes: &[u8], at: Position) -> Option<Checked> {
         }
         Content::Large { .. } | Content::Tombstone { .. } => true,
     });
-    whole.then_some(checked)
+    let mut noted = checked.entries.iter().filter(|entry| entry.note.is_some());
+    let are_notes_whole =
+        noted.all(|entry| note(bytes, at, entry).is_some() || planted(Mutant::NotesAreNotChecked));
+    (are_blobs_whole && are_notes_whole).then_some(checked)
+}
+
+/// Returns the note of an entry from the bytes of its frame, or `None` if it has none or it is damaged. The entries were checked.
+pub fn note<'b>(bytes: &'b [u8], at: Position, entry: &Entry) -> Option<&'b [u8]> {
+    let place = entry.note?;
+    let begin = (place.offset - at.offset) as usize;
+    checked_note(entry.id, bytes.get(begin..begin + place.total())?)
 }

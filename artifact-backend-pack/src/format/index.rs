@@ -160,6 +160,7 @@ mod tests {
             modified: 1,
             replaces: 0,
             content: Content::Tombstone { freed: 0 },
+            note: None,
         }
     }
 

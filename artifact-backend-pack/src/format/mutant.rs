@@ -12,6 +12,7 @@ pub(super) enum Mutant {
     /// A frame of an earlier use of the file counts.
     EpochIsNotChecked,
     BlobsAreNotChecked,
+    NotesAreNotChecked,
     EntriesAreNotChecked,
     /// Recovery ends at the first frame that is not valid.
     NothingBehindIsLookedFor,

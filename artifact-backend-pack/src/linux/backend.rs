@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Operation, Result, Shard, StoreId, SweepReport, Upload, blocking,
+    ErrorKind, NoteLog, NotePosition, NoteReplay, NotedBackend, NotedUpload, Operation, Result,
+    Shard, StoreId, SweepReport, Upload, blocking,
 };
 use artifact_backend_config::{FsProfile, PackConfig};
 use artifact_backend_fs::FsBackend;
@@ -25,7 +26,7 @@ use crate::linux::scrub::{self, PackScrubReport};
 use crate::linux::shared::Shared;
 use crate::linux::stats::{Counters, PackStats};
 use crate::linux::upload::PackUpload;
-use crate::linux::{delete, list, load, opening, store, sweep, sys};
+use crate::linux::{delete, list, load, noted, opening, replay, store, sweep, sys};
 
 /// A backend on a local folder that packs small blobs into segments. Clones share its state.
 ///
@@ -129,6 +130,7 @@ impl PackBackend {
             segment_bytes,
             clock: config.clock,
             counters: Counters::default(),
+            end: Mutex::new(opened.end),
             tasks: Arc::new(RwLock::new(())),
         });
         let committer = Committer::new(Arc::clone(&shared), opened.open, opened.next);
@@ -170,19 +172,23 @@ impl PackBackend {
     fn shared(&self) -> &Arc<Shared> {
         self.handle.shared()
     }
+
+    fn new_upload(&self, id: ArtifactId) -> Result<PackUpload> {
+        let root = &self.shared().root;
+        root.check_trusted(Operation::Upload, Some(id))?;
+        root.check_alive(Operation::Upload)?;
+        Ok(PackUpload::new(Arc::clone(&self.handle), id))
+    }
 }
 
 #[async_trait]
 impl ArtifactBackend for PackBackend {
     async fn store(&self, id: ArtifactId, bytes: Bytes) -> Result<()> {
-        store::store(self.shared(), Operation::Store, id, bytes).await
+        store::store(self.shared(), Operation::Store, id, bytes, None).await
     }
 
     async fn upload(&self, id: ArtifactId) -> Result<Box<dyn Upload>> {
-        let root = &self.shared().root;
-        root.check_trusted(Operation::Upload, Some(id))?;
-        root.check_alive(Operation::Upload)?;
-        Ok(Box::new(PackUpload::new(Arc::clone(&self.handle), id)))
+        Ok(Box::new(self.new_upload(id)?))
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
@@ -197,6 +203,43 @@ impl ArtifactBackend for PackBackend {
 
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
         load::stat(self.shared(), id).await
+    }
+
+    fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl NotedBackend for PackBackend {
+    /// As in the trait. The note of a packed blob is in its record, so both take one sync. The note of a larger blob is in the
+    /// record that makes its file visible.
+    async fn store_noted(&self, id: ArtifactId, bytes: Bytes, note: Bytes) -> Result<()> {
+        let note = noted::checked(Operation::Store, id, note)?;
+        store::store(self.shared(), Operation::Store, id, bytes, note).await
+    }
+
+    async fn upload_noted(&self, id: ArtifactId) -> Result<Box<dyn NotedUpload>> {
+        Ok(Box::new(self.new_upload(id)?))
+    }
+}
+
+#[async_trait]
+impl NoteLog for PackBackend {
+    fn has_notes(&self) -> bool {
+        self.shared().root.has_notes()
+    }
+
+    async fn position(&self) -> Result<NotePosition> {
+        self.shared().root.check_alive(Operation::Replay)?;
+        Ok(noted::position(self.shared().end()))
+    }
+
+    /// As in the trait. Reads the segments from their beginning to their end, one frame at a time. A position is known as long as its
+    /// segment exists.
+    async fn replay(&self, after: Option<NotePosition>) -> Result<NoteReplay> {
+        self.shared().root.check_alive(Operation::Replay)?;
+        Ok(replay::replay(self.shared(), after))
     }
 }
 
@@ -261,5 +304,9 @@ impl ArtifactInventory for PackBackend {
         // Tasks that outlive their caller's future hold the lock for reading.
         drop(self.shared().tasks.write().await);
         self.shared().large.close().await;
+    }
+
+    fn note_log(&self) -> Option<Arc<dyn NoteLog>> {
+        Some(Arc::new(self.clone()))
     }
 }

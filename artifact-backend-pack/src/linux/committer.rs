@@ -71,6 +71,9 @@ impl Committer {
         if records.is_empty() {
             return self.sync_again();
         }
+        if records.iter().any(|record| record.note.is_some()) {
+            root.allow_notes().map_err(CommitError::NotWritten)?;
+        }
         let open = self.with_room(records)?;
         let Some(frame) = open.log.begin(records) else {
             return Err(CommitError::InDoubt);
@@ -93,6 +96,7 @@ impl Committer {
         open.log.synced();
         shared.counters.count(records.len());
         shared.index.apply(&frame.entries);
+        shared.set_end(open.log.end());
         open.write_mark();
         Ok(())
     }
@@ -148,6 +152,8 @@ impl Committer {
                 file: Arc::clone(&open.file),
                 entries: std::collections::HashMap::new(),
             });
+            // Before the head is recorded, from when on the segment before may be removed.
+            shared.set_end(open.log.end());
             self.open = Some(open);
         }
         let open = self.open.as_mut().expect("a segment was opened above");

@@ -10,7 +10,7 @@ use crate::format::entry::{Content, Entry};
 use crate::format::frame::{Body, Record};
 use crate::linux::error::{failed, raise};
 use crate::linux::index::Holder;
-use crate::linux::load::load_packed;
+use crate::linux::load::{load_note, load_packed};
 use crate::linux::segment::{self, NotCached, Sealed, SegmentFile, Wait};
 use crate::linux::shared::Shared;
 use crate::linux::spares::Spare;
@@ -68,19 +68,21 @@ fn block(sealed: &Sealed, number: u64) -> Result<Vec<Entry>> {
 }
 
 async fn compact_one(shared: &Arc<Shared>, sealed: &Arc<Sealed>) -> Result<()> {
-    // A tombstone is needed as long as an older segment may have the blob.
-    let is_oldest = shared
+    // A tombstone is needed as long as an older segment may have the blob. With notes it stays for ever: a record elsewhere may be
+    // older than the deletion.
+    let drops_tombstones = shared
         .index
         .sealed()
         .first()
-        .is_some_and(|first| first.number() == sealed.number());
+        .is_some_and(|first| first.number() == sealed.number())
+        && !shared.root.has_notes();
     for number in 0..sealed.blocks() {
         let reading = Arc::clone(sealed);
         let work = move || block(&reading, number);
         let entries = shared.reads.run(Operation::Sweep, work).await?;
-        let needed = entries
-            .into_iter()
-            .filter(|entry| !is_oldest || !matches!(entry.content, Content::Tombstone { .. }));
+        let needed = entries.into_iter().filter(|entry| {
+            !drops_tombstones || !matches!(entry.content, Content::Tombstone { .. })
+        });
         stream::iter(needed.map(Ok::<_, Error>))
             .try_for_each_concurrent(MOVES, |entry| move_one(shared, sealed, entry))
             .await?;
@@ -107,11 +109,13 @@ async fn move_one(shared: &Arc<Shared>, sealed: &Arc<Sealed>, entry: Entry) -> R
         Content::Blob { .. } => sealed.number(),
         Content::Large { .. } | Content::Tombstone { .. } => 0,
     };
+    let note = load_note(shared, operation, &found).await?;
     let record = Record {
         id: entry.id,
         modified: entry.modified,
         replaces,
         body,
+        note,
     };
     shared.commit(operation, record, claim).await
 }

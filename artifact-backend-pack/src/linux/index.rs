@@ -206,6 +206,20 @@ impl Index {
         self.read().sealed.clone()
     }
 
+    /// Returns all segments in ascending order of their numbers.
+    pub(crate) fn holders(&self) -> Vec<Holder> {
+        let state = self.read();
+        let sealed = state
+            .sealed
+            .iter()
+            .map(|sealed| Holder::Sealed(Arc::clone(sealed)));
+        let open = state
+            .open
+            .iter()
+            .map(|open| Holder::Open(Arc::clone(&open.file)));
+        sealed.chain(open).collect()
+    }
+
     /// Returns how many ids the open segment has.
     pub(crate) fn open_len(&self) -> usize {
         let state = self.read();

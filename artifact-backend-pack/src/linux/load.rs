@@ -82,6 +82,22 @@ pub(crate) async fn load_packed(
     }
 }
 
+/// Reads the note of a blob from its segment and verifies it. `None` if it was stored without one.
+pub(crate) async fn load_note(
+    shared: &Arc<Shared>,
+    operation: Operation,
+    found: &Found,
+) -> Result<Option<Bytes>> {
+    let Some(place) = found.entry.note else {
+        return Ok(None);
+    };
+    let (holder, id) = (found.holder.clone(), found.entry.id);
+    let work = move || holder.file().note(operation, id, place);
+    let note = shared.reads.run(operation, work).await?;
+    note.map(Some)
+        .ok_or_else(|| segment::damaged_note(operation, id))
+}
+
 async fn load_large(shared: &Shared, id: ArtifactId, size: u64, crc: u64) -> Result<Bytes> {
     let operation = Operation::Load;
     let loaded = shared.large.load(id).await;

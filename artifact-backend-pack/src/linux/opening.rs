@@ -13,6 +13,7 @@ use crate::format::BLOCK;
 use crate::format::entry::Entry;
 use crate::format::fences::Fences;
 use crate::format::filter::Filter;
+use crate::format::frame::Position;
 use crate::format::index::PER_BLOCK;
 use crate::format::log::last_of_each;
 use crate::format::recovery::Recovery;
@@ -35,6 +36,8 @@ pub(crate) struct Opened {
     pub(crate) lost: Vec<u32>,
     /// The number of the next segment.
     pub(crate) next: u32,
+    /// The end of the frames of the newest segment.
+    pub(crate) end: Option<Position>,
 }
 
 /// What the names in the folder of segments say.
@@ -152,11 +155,16 @@ pub(crate) fn open(root: &Root, segment_bytes: u32, cached_entries: usize) -> Re
         // The segment is sealed at the end of its good part by now.
         sys::unlink(root.segments(), &name).map_err(fail("remove the record of a failed sync"))?;
     }
+    let end = match &open {
+        Some(open) => Some(open.log.end()),
+        None => index.sealed().last().map(|sealed| sealed.end()),
+    };
     Ok(Opened {
         index,
         open,
         lost,
         next,
+        end,
     })
 }
 

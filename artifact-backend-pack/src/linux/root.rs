@@ -17,7 +17,11 @@ use crate::linux::sys::{self, SysResult};
 /// The file with the name of this backend and the version of its layout. It is created last.
 pub(crate) const MARKER: &str = "artifact-format";
 const MARKER_TEXT: &str = "artifact-backend-pack 1\n";
-const NEW_MARKER: &str = "artifact-format.new";
+/// The marker of a root that may have notes. A program of an earlier version, which knows none, refuses it.
+const NOTED_MARKER_TEXT: &str = "artifact-backend-pack 2\n";
+const _: () = assert!(NOTED_MARKER_TEXT.len() == MARKER_TEXT.len());
+/// The marker while it is written. A crash can leave it.
+pub(crate) const NEW_MARKER: &str = "artifact-format.new";
 /// The folder of segments.
 pub(crate) const SEGMENTS: &str = "segments";
 /// The root of the `FsBackend` that holds larger blobs. It also holds the record of a failed sync, which both backends obey.
@@ -57,15 +61,26 @@ pub(crate) struct Root {
     metrics: SyncMetrics,
     /// The number of the last segment that has or had a frame. Zero before the first frame.
     head: AtomicU32,
+    /// Whether the marker says that there may be notes.
+    has_notes: AtomicBool,
     pub(crate) spares: Spares,
     is_portable: bool,
+}
+
+/// What the marker of a root says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marker {
+    None,
+    Plain,
+    /// There may be notes.
+    Noted,
 }
 
 /// A locked root whose layout is not complete yet.
 #[derive(Debug)]
 pub(crate) struct LockedRoot {
     folder: File,
-    is_new: bool,
+    marker: Marker,
 }
 
 impl LockedRoot {
@@ -90,8 +105,8 @@ impl LockedRoot {
         if !sys::try_lock(&folder).map_err(fail("lock the root"))? {
             return Err(in_use());
         }
-        let is_new = !read_marker(folder.as_fd())?;
-        if is_new {
+        let marker = read_marker(folder.as_fd())?;
+        if marker == Marker::None {
             check_new(folder.as_fd())?;
         } else if !sys::exists(folder.as_fd(), LARGE)
             .map_err(fail("look for the folder `large`"))?
@@ -99,7 +114,7 @@ impl LockedRoot {
             // Opened, it would be created, and its blobs would seem to be lost.
             return Err(misconfigured("the folder `large` is missing; restore it"));
         }
-        Ok(Self { folder, is_new })
+        Ok(Self { folder, marker })
     }
 
     /// Opens the folders of the layout, after the folder of larger blobs was opened. Creates the rest of a new layout.
@@ -108,8 +123,9 @@ impl LockedRoot {
     pub(crate) fn complete(self, is_portable: bool) -> Result<Root> {
         let fail = |action| move |errno| failed(Operation::Open, None, action, errno);
         let folder = self.folder.as_fd();
+        let is_new = self.marker == Marker::None;
         let large = sys::open_folder(folder, LARGE).map_err(fail("open the folder `large`"))?;
-        if self.is_new {
+        if is_new {
             sys::create_folder(folder, SEGMENTS).map_err(fail("create the folder `segments`"))?;
         }
         let segments = sys::open_folder(folder, SEGMENTS).map_err(|errno| match errno {
@@ -125,8 +141,9 @@ impl LockedRoot {
             head: AtomicU32::new(0),
             spares: Spares::default(),
             is_portable,
+            has_notes: AtomicBool::new(self.marker == Marker::Noted),
         };
-        if self.is_new {
+        if is_new {
             root.create_marker()
                 .map_err(fail("create the format marker"))?;
         }
@@ -134,12 +151,12 @@ impl LockedRoot {
     }
 }
 
-/// Returns whether the root has the marker of this layout.
-pub(crate) fn read_marker(root: BorrowedFd<'_>) -> Result<bool> {
+/// Reads the marker of this layout.
+pub(crate) fn read_marker(root: BorrowedFd<'_>) -> Result<Marker> {
     let fail = |errno| failed(Operation::Open, None, "read the format marker", errno);
     let file = match sys::open_file(root, MARKER, OFlags::RDONLY) {
         Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(false),
+        Err(Errno::NOENT) => return Ok(Marker::None),
         Err(Errno::LOOP | sys::NOT_A_FILE) => {
             return Err(misconfigured("the format marker is not a file"));
         }
@@ -147,10 +164,12 @@ pub(crate) fn read_marker(root: BorrowedFd<'_>) -> Result<bool> {
     };
     let mut text = [0; MARKER_TEXT.len()];
     let fits = sys::size(&file).map_err(fail)? == text.len() as u64
-        && sys::read_exact(&file, &mut text, 0).is_ok()
-        && text == MARKER_TEXT.as_bytes();
-    if fits {
-        return Ok(true);
+        && sys::read_exact(&file, &mut text, 0).is_ok();
+    if fits && text == MARKER_TEXT.as_bytes() {
+        return Ok(Marker::Plain);
+    }
+    if fits && text == NOTED_MARKER_TEXT.as_bytes() {
+        return Ok(Marker::Noted);
     }
     Err(misconfigured(
         "the file artifact-format names another layout, so this is not a root of pack:, or one of a newer release",
@@ -181,19 +200,41 @@ impl Root {
     fn create_marker(&self) -> SysResult<()> {
         let folder = self.folder.as_fd();
         let parent = sys::open_folder(folder, "..")?;
-        sys::unlink(folder, NEW_MARKER)?;
-        let file = sys::open_file(
-            folder,
-            NEW_MARKER,
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY,
-        )?;
-        sys::write_all(&file, MARKER_TEXT.as_bytes(), 0)?;
+        let file = self.write_new_marker(MARKER_TEXT)?;
         for synced in [&file, &self.segments, &self.folder, &parent] {
             self.sync(synced)?;
         }
         // No other process can have made a marker: the root is locked.
         sys::rename(folder, NEW_MARKER, MARKER)?;
         self.sync(&self.folder)
+    }
+
+    fn write_new_marker(&self, text: &str) -> SysResult<File> {
+        let folder = self.folder.as_fd();
+        sys::unlink(folder, NEW_MARKER)?;
+        let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+        let file = sys::open_file(folder, NEW_MARKER, new)?;
+        sys::write_all(&file, text.as_bytes(), 0)?;
+        Ok(file)
+    }
+
+    /// Returns whether there may be notes in the root.
+    pub(crate) fn has_notes(&self) -> bool {
+        self.has_notes.load(Ordering::Acquire)
+    }
+
+    /// Makes the marker say durably that there may be notes, before the first one is written. Only the committer calls this.
+    pub(crate) fn allow_notes(&self) -> SysResult<()> {
+        if self.has_notes() {
+            return Ok(());
+        }
+        let folder = self.folder.as_fd();
+        let file = self.write_new_marker(NOTED_MARKER_TEXT)?;
+        self.sync(&file)?;
+        sys::rename(folder, NEW_MARKER, MARKER)?;
+        self.sync(&self.folder)?;
+        self.has_notes.store(true, Ordering::Release);
+        Ok(())
     }
 
     pub(crate) fn segments(&self) -> BorrowedFd<'_> {

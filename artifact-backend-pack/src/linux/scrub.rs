@@ -5,7 +5,7 @@ use std::sync::Arc;
 use artifact_backend::{ArtifactId, Operation, Result};
 
 use crate::format::BLOCK;
-use crate::format::entry::{Content, Entry, blob_checksum};
+use crate::format::entry::{Content, Entry, blob_checksum, checked_note};
 use crate::format::frame::{self, Position};
 use crate::format::segment::Header;
 use crate::linux::error::{failed, raise};
@@ -25,7 +25,7 @@ pub struct PackScrubReport {
     pub blobs: u64,
     /// The bytes of these blobs.
     pub blob_bytes: u64,
-    /// The packed blobs whose bytes do not match.
+    /// The packed blobs whose bytes do not match, and blobs whose note does not match.
     pub damaged: Vec<ArtifactId>,
     /// The names of the segments with a damaged header or frame. Their index is intact, so their blobs can be loaded, unless they
     /// are in `damaged`.
@@ -151,12 +151,17 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Compares a blob with its checksum. One that was deleted or moved may have lost its bytes.
-    fn blob(
-        &mut self,
-        entry: &Entry,
-        read: impl FnOnce(u32, u32) -> Result<Vec<u8>>,
-    ) -> Result<()> {
+    /// Compares a blob and its note with their checksums. One that was deleted or moved may have lost its bytes.
+    fn blob(&mut self, entry: &Entry, read: impl Fn(u32, u32) -> Result<Vec<u8>>) -> Result<()> {
+        if let Some(place) = entry.note {
+            let length = u32::try_from(place.total()).expect("a note is short");
+            let stored = read(place.offset, length)?;
+            if checked_note(entry.id, &stored).is_none() && self.is_live(entry)? {
+                raise(segment::damaged_note(Operation::Load, entry.id));
+                self.report.damaged.push(entry.id);
+                return Ok(());
+            }
+        }
         let Content::Blob {
             offset,
             length,
@@ -171,18 +176,22 @@ impl Pass<'_> {
             self.report.blob_bytes += u64::from(length);
             return Ok(());
         }
+        if self.is_live(entry)? {
+            raise(segment::damaged(Operation::Load, entry.id));
+            self.report.damaged.push(entry.id);
+        }
+        Ok(())
+    }
+
+    /// Returns whether an entry of this segment is the newest one of its id.
+    fn is_live(&self, entry: &Entry) -> Result<bool> {
         let found = self.index.find(Operation::Load, entry.id, Wait::Disk)?;
-        let is_live = match found {
+        Ok(match found {
             Ok(Some(found)) => {
                 found.entry.content == entry.content
                     && found.holder.file().number == self.sealed.number()
             }
             Ok(None) | Err(NotCached) => false,
-        };
-        if is_live {
-            raise(segment::damaged(Operation::Load, entry.id));
-            self.report.damaged.push(entry.id);
-        }
-        Ok(())
+        })
     }
 }

@@ -8,9 +8,10 @@ use artifact_backend::{ArtifactId, Error, ErrorKind, Operation, Result};
 use bytes::{Bytes, BytesMut};
 
 use crate::format::BLOCK;
-use crate::format::entry::{Entry, blob_checksum};
+use crate::format::entry::{Entry, NotePlace, blob_checksum, checked_note};
 use crate::format::fences::Fences;
 use crate::format::filter::Filter;
+use crate::format::frame::Position;
 use crate::format::index::{self, PER_BLOCK, Search, Step};
 use crate::format::segment::Footer;
 use crate::linux::error::{corrupt, failed};
@@ -85,6 +86,19 @@ impl SegmentFile {
         let intact = blob_checksum(id, &buffer) == crc;
         Ok(Ok(intact.then(|| buffer.freeze())))
     }
+
+    /// Reads a note. Returns `None` if it is not what was stored.
+    pub(crate) fn note(
+        &self,
+        operation: Operation,
+        id: ArtifactId,
+        place: NotePlace,
+    ) -> Result<Option<Bytes>> {
+        let mut buffer = vec![0; place.total()];
+        let fail = |errno| failed(operation, Some(id), "read the note of a blob", errno);
+        sys::read_exact(&self.file, &mut buffer, place.offset.into()).map_err(fail)?;
+        Ok(checked_note(id, &buffer).map(Bytes::copy_from_slice))
+    }
 }
 
 /// A segment that is not written to any more.
@@ -101,6 +115,16 @@ pub(crate) struct Sealed {
 impl Sealed {
     pub(crate) fn number(&self) -> u32 {
         self.file.number
+    }
+
+    /// Returns the end of the frames. The checksum of the last one is not known.
+    pub(crate) fn end(&self) -> Position {
+        Position {
+            segment: self.number(),
+            epoch: self.file.epoch,
+            offset: u32::try_from(self.footer.frames_end).unwrap_or(u32::MAX),
+            previous: 0,
+        }
     }
 
     /// Returns the number of blocks of the index.
@@ -177,6 +201,15 @@ impl Sealed {
                 .ok_or_else(|| self.damaged_index(operation, number).with_id(id))?;
         }
     }
+}
+
+/// The error of a blob whose note is not what was stored.
+pub(crate) fn damaged_note(operation: Operation, id: ArtifactId) -> Error {
+    corrupt(
+        operation,
+        id,
+        "the note of the blob does not match its checksum; restore the segment from a backup",
+    )
 }
 
 /// The error of a blob whose bytes are not what was stored.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::sync::{RwLock, oneshot};
 
-use crate::format::frame::{Body, Record};
+use crate::format::frame::{Body, Position, Record};
 use crate::linux::claims::{Claim, Claims};
 use crate::linux::error::{failed, with_kind};
 use crate::linux::index::{Found, Index};
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) segment_bytes: u32,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counters: Counters,
+    /// The end of the frames that are durable, of the newest segment. `None` before the first segment.
+    pub(crate) end: Mutex<Option<Position>>,
     /// Held for reading by tasks that go on after their caller's future was dropped.
     pub(crate) tasks: Arc<RwLock<()>>,
 }
@@ -135,6 +137,16 @@ impl Shared {
         uncounted.retain(|sealed| sealed.number() != number);
     }
 
+    /// Returns the end of the frames that are durable.
+    pub(crate) fn end(&self) -> Option<Position> {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a frame is durable and visible, or that a segment was begun.
+    pub(crate) fn set_end(&self, end: Position) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+
     /// Returns a record of this moment.
     pub(crate) fn record(&self, id: ArtifactId, body: Body<Bytes>) -> Record<Bytes> {
         Record {
@@ -142,6 +154,7 @@ impl Shared {
             modified: self.now(),
             replaces: 0,
             body,
+            note: None,
         }
     }
 }

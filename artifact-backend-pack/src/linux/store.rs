@@ -8,24 +8,28 @@ use artifact_backend::{
 use bytes::Bytes;
 
 use crate::format::entry::blob_checksum;
-use crate::format::frame::Body;
+use crate::format::frame::{Body, Record};
 use crate::linux::claims::Claim;
 use crate::linux::error::of;
 use crate::linux::shared::Shared;
 
-/// Stores a blob of any size.
+/// Stores a blob of any size, with a note if there is one.
 pub(crate) async fn store(
     shared: &Arc<Shared>,
     operation: Operation,
     id: ArtifactId,
     bytes: Bytes,
+    note: Option<Bytes>,
 ) -> Result<()> {
     shared.root.check_trusted(operation, Some(id))?;
     if bytes.len() > shared.max_packed_bytes {
-        return store_large(shared, id, bytes).await;
+        return store_large(shared, id, bytes, note).await;
     }
     let claim = claim_absent(shared, operation, id).await?;
-    let record = shared.record(id, Body::Blob(bytes));
+    let record = Record {
+        note,
+        ..shared.record(id, Body::Blob(bytes))
+    };
     shared.commit(operation, record, claim).await
 }
 
@@ -40,7 +44,12 @@ async fn claim_absent(shared: &Arc<Shared>, operation: Operation, id: ArtifactId
 }
 
 /// Stores a blob as a file. The task goes on if the caller's future is dropped, so that the claim lasts as long as the work.
-async fn store_large(shared: &Arc<Shared>, id: ArtifactId, bytes: Bytes) -> Result<()> {
+async fn store_large(
+    shared: &Arc<Shared>,
+    id: ArtifactId,
+    bytes: Bytes,
+    note: Option<Bytes>,
+) -> Result<()> {
     let operation = Operation::Store;
     let (size, crc) = (bytes.len() as u64, blob_checksum(id, &bytes));
     let task_shared = Arc::clone(shared);
@@ -49,7 +58,7 @@ async fn store_large(shared: &Arc<Shared>, id: ArtifactId, bytes: Bytes) -> Resu
         let claim = claim_absent(&shared, operation, id).await?;
         remove_orphan(&shared, operation, id).await?;
         shared.large.store(id, bytes).await?;
-        publish_large(&shared, operation, claim, (id, size, crc)).await
+        publish_large(&shared, operation, claim, (id, size, crc), note).await
     };
     detached(shared, operation, id, work).await
 }
@@ -60,6 +69,7 @@ pub(crate) async fn commit_large(
     id: ArtifactId,
     upload: Box<dyn Upload>,
     (size, crc): (u64, u64),
+    note: Option<Bytes>,
 ) -> Result<()> {
     let operation = Operation::Commit;
     let task_shared = Arc::clone(shared);
@@ -75,7 +85,7 @@ pub(crate) async fn commit_large(
         };
         remove_orphan(&shared, operation, id).await?;
         upload.commit().await?;
-        publish_large(&shared, operation, claim, (id, size, crc)).await
+        publish_large(&shared, operation, claim, (id, size, crc), note).await
     };
     detached(shared, operation, id, work).await
 }
@@ -99,8 +109,12 @@ async fn publish_large(
     operation: Operation,
     claim: Claim,
     (id, size, crc): (ArtifactId, u64, u64),
+    note: Option<Bytes>,
 ) -> Result<()> {
-    let record = shared.record(id, Body::Large { size, crc });
+    let record = Record {
+        note,
+        ..shared.record(id, Body::Large { size, crc })
+    };
     let published = shared.commit(operation, record, claim).await;
     if let Err(error) = &published
         && error.kind() != ErrorKind::Ambiguous

@@ -5,12 +5,13 @@ use std::mem;
 use std::sync::Arc;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactId, ErrorKind, Operation, Result, Upload, async_trait,
+    ArtifactBackend, ArtifactId, ErrorKind, NotedUpload, Operation, Result, Upload, async_trait,
 };
 use bytes::{Bytes, BytesMut};
 
 use crate::linux::backend::Handle;
 use crate::linux::error::of;
+use crate::linux::noted::checked;
 use crate::linux::store;
 
 /// The checksum of the bytes so far, as [`blob_checksum`](crate::format::entry::blob_checksum).
@@ -88,6 +89,29 @@ impl PackUpload {
         of(ErrorKind::Unexpected, operation, self.id)
             .with_detail("an earlier write of this upload failed or was dropped; abort the upload")
     }
+
+    /// Publishes the bytes, with a note if there is one.
+    async fn finish(mut self: Box<Self>, note: Option<Bytes>) -> Result<()> {
+        let shared = Arc::clone(self.handle.shared());
+        match mem::replace(&mut self.bytes, Collected::Broken) {
+            Collected::Memory(buffer) => {
+                let bytes = buffer.freeze();
+                store::store(&shared, Operation::Commit, self.id, bytes, note).await
+            }
+            Collected::File {
+                upload,
+                size,
+                checksum,
+            } => {
+                shared
+                    .root
+                    .check_trusted(Operation::Commit, Some(self.id))?;
+                let crc = checksum.0.finalize();
+                store::commit_large(&shared, self.id, upload, (size, crc), note).await
+            }
+            Collected::Broken => Err(self.broken(Operation::Commit)),
+        }
+    }
 }
 
 #[async_trait]
@@ -116,25 +140,8 @@ impl Upload for PackUpload {
         }
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
-        let shared = Arc::clone(self.handle.shared());
-        match mem::replace(&mut self.bytes, Collected::Broken) {
-            Collected::Memory(buffer) => {
-                store::store(&shared, Operation::Commit, self.id, buffer.freeze()).await
-            }
-            Collected::File {
-                upload,
-                size,
-                checksum,
-            } => {
-                shared
-                    .root
-                    .check_trusted(Operation::Commit, Some(self.id))?;
-                let crc = checksum.0.finalize();
-                store::commit_large(&shared, self.id, upload, (size, crc)).await
-            }
-            Collected::Broken => Err(self.broken(Operation::Commit)),
-        }
+    async fn commit(self: Box<Self>) -> Result<()> {
+        self.finish(None).await
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
@@ -142,5 +149,13 @@ impl Upload for PackUpload {
             Collected::File { upload, .. } => upload.abort().await,
             Collected::Memory(_) | Collected::Broken => Ok(()),
         }
+    }
+}
+
+#[async_trait]
+impl NotedUpload for PackUpload {
+    async fn commit_noted(self: Box<Self>, note: Bytes) -> Result<()> {
+        let note = checked(Operation::Commit, self.id, note)?;
+        self.finish(note).await
     }
 }

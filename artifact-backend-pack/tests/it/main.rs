@@ -16,6 +16,8 @@ mod damage;
 mod damaged_frames;
 mod fuzz_replay;
 mod maintenance;
+mod note_mutants;
+mod notes;
 mod opening;
 mod root_check;
 mod world;

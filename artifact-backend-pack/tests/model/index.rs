@@ -19,6 +19,7 @@ fn entry(replaces: u32, content: Content) -> Entry {
         modified: 0,
         replaces,
         content,
+        note: None,
     }
 }
 

@@ -60,6 +60,9 @@ async fn dispatch(command: MaintenanceCommand, loaded: &Loaded, no_color: bool) 
         MaintenanceCommand::Restore(arguments) => {
             maintain::restore(loaded, no_color, arguments).await
         }
+        MaintenanceCommand::RebuildCatalog(arguments) => {
+            maintain::rebuild_catalog(loaded, no_color, arguments).await
+        }
         MaintenanceCommand::CopyDatabase(arguments) => {
             maintain::copy_database(loaded, no_color, arguments).await
         }

@@ -8,7 +8,8 @@ use artifact_store::ArtifactId;
 
 use super::command::{
     BackupArguments, CopyDatabaseArguments, ExportArguments, GcArguments, ImportArguments,
-    MigrateArguments, RestoreArguments, RotateAdminTokenArguments, VerifyArguments,
+    MigrateArguments, RebuildCatalogArguments, RestoreArguments, RotateAdminTokenArguments,
+    VerifyArguments,
 };
 use crate::serve::audit;
 use crate::settings::{Loaded, ServeSettings};
@@ -150,6 +151,18 @@ pub(crate) async fn restore(
     let changes = !arguments.list && !arguments.dry_run;
     audited(loaded, changes.then_some("restore"), async |log| {
         super::restore::restore(loaded, no_color, arguments, log).await
+    })
+    .await
+}
+
+/// Makes a new database from the notes of the backend, and records it.
+pub(crate) async fn rebuild_catalog(
+    loaded: &Loaded,
+    no_color: bool,
+    arguments: RebuildCatalogArguments,
+) -> Result<()> {
+    audited(loaded, Some("rebuild-catalog"), async |log| {
+        super::rebuild_catalog::rebuild_catalog(loaded, no_color, arguments, log).await
     })
     .await
 }

@@ -29,6 +29,9 @@ pub(crate) enum MaintenanceCommand {
     Backup(BackupArguments),
     /// Make a store from a backup
     Restore(RestoreArguments),
+    /// Make a new database from the blobs of a `pack:` backend, if the database is lost. Workers, groups, administrators and
+    /// whatever else only the database has are not in it. Stop the server first
+    RebuildCatalog(RebuildCatalogArguments),
     /// Move the rows, workers, groups and administrators into another database, such as from SQLite to PostgreSQL. Stop the servers first
     CopyDatabase(CopyDatabaseArguments),
     /// Write an experiment as one archive that tar can read, also while servers run
@@ -201,6 +204,13 @@ pub(crate) struct RestoreArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    #[command(flatten)]
+    pub(crate) json: JsonLines,
+}
+
+/// How `rebuild-catalog` reports.
+#[derive(Debug, Args)]
+pub(crate) struct RebuildCatalogArguments {
     #[command(flatten)]
     pub(crate) json: JsonLines,
 }

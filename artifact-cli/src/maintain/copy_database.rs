@@ -13,7 +13,7 @@ use super::lines::Lines;
 use crate::failure::{interrupted, setup, setup_from};
 use crate::output;
 use crate::serve::plan::{StorePlan, check_data_dir};
-use crate::serve::{data_dir, logging};
+use crate::serve::{bucket, data_dir, logging, notes};
 use crate::settings::{Loaded, Secret, ServeSettings};
 use crate::signals::Signals;
 
@@ -43,6 +43,9 @@ pub(crate) async fn copy_database(
         None
     };
     let from = data_dir::open_database(&plan).await?;
+    if !arguments.undo {
+        catch_up(&plan, &from).await?;
+    }
     audit.open()?;
     if arguments.undo {
         from.portable()?.clear_moved().await?;
@@ -87,6 +90,32 @@ pub(crate) async fn copy_database(
         )
     };
     lines.finish(totals, &sentence)
+}
+
+/// Brings the database up to the notes of the backend, if a server has written rows there. A power cut may have taken some away.
+async fn catch_up(plan: &StorePlan<'_>, database: &Database) -> Result<()> {
+    let Some(replayed) = database.catalog.replayed() else {
+        return Ok(());
+    };
+    if replayed.replayed_to().await?.is_none() {
+        return Ok(());
+    }
+    let name = plan.sources.name("backend");
+    super::check_path_exists(plan.settings.backend.path(), "backend", plan.sources)?;
+    let opened = plan
+        .settings
+        .backend
+        .open_with(bucket::options(plan.settings))
+        .await;
+    let backend = opened.map_err(|error| {
+        setup_from(
+            error,
+            format!("{name} cannot be used, which may have rows that the database lacks"),
+        )
+    })?;
+    let _ = notes::catch_up(plan, database, &backend).await?;
+    backend.close().await;
+    Ok(())
 }
 
 async fn open_target(

@@ -1,5 +1,5 @@
 //! The commands that work on a store without a server: `artifact gc`, `migrate`, `scrub`, `backup`, `restore`,
-//! `copy-database`, `export`, `import`, `verify`, `doctor` and `rotate-admin-token`.
+//! `rebuild-catalog`, `copy-database`, `export`, `import`, `verify`, `doctor` and `rotate-admin-token`.
 //!
 //! They need no lock: servers may run meanwhile, on this machine and on others.
 
@@ -13,6 +13,7 @@ mod gc;
 mod import;
 mod lines;
 mod migrate;
+mod rebuild_catalog;
 mod restore;
 mod rotate_admin_token;
 mod scrub;
@@ -30,12 +31,12 @@ use artifact_store::{Backend, Database, PlacedBackend, StoreConfig};
 use crate::failure::{setup, setup_from};
 use crate::files;
 use crate::serve::plan::{StorePlan, check_data_dir};
-use crate::serve::{bucket, data_dir, halves, logging, placement};
+use crate::serve::{bucket, data_dir, halves, logging, notes, placement};
 use crate::settings::{Loaded, ServeSettings, Sources};
 
 pub(crate) use audited::{
-    DELETE_ORPHAN, EXPIRE, backup, copy_database, export, gc, import, migrate, record_removal,
-    restore, rotate_admin_token, verify,
+    DELETE_ORPHAN, EXPIRE, backup, copy_database, export, gc, import, migrate, rebuild_catalog,
+    record_removal, restore, rotate_admin_token, verify,
 };
 pub(crate) use command::MaintenanceCommand;
 pub(crate) use doctor::doctor;
@@ -62,6 +63,8 @@ pub(crate) async fn open(loaded: &Loaded, no_color: bool) -> Result<OpenStore> {
     }
     let (database, backend) = open_halves(&plan, no_color).await?;
     halves::check(&plan, &database, &backend).await?;
+    // A row that is missing yet would make its blob an orphan.
+    let _ = notes::catch_up(&plan, &database, &backend).await?;
     let placed = placement::follow(&plan, &database, &backend).await?;
     Ok(OpenStore {
         database,

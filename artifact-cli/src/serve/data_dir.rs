@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::admin_token::Accepted;
 use super::plan::{ServePlan, StorePlan};
-use super::{bucket, halves, metrics, placement, service_manager};
+use super::{bucket, halves, metrics, notes, placement, service_manager};
 use crate::failure::{setup, setup_from};
 use crate::files;
 
@@ -91,6 +91,8 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         open_database(store).await?
     };
     halves::join(store, &database, &backend).await?;
+    // Before anything else looks for rows.
+    let notes = notes::catch_up(store, &database, &backend).await?;
     let placed = placement::follow(store, &database, &backend).await?;
     let config = StoreConfig::default()
         .with_grace_period(settings.schedule.grace_period)
@@ -117,8 +119,12 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     let token = plan.token.settle(shared.as_deref()).await?;
     created.keep();
 
+    let mut opened = ArtifactStore::placed(placed.clone(), Arc::clone(&database.catalog), config);
+    if let Some(notes) = notes.filter(|_| settings.row_notes) {
+        opened = opened.with_row_notes(notes);
+    }
     Ok(Opened {
-        store: ArtifactStore::placed(placed.clone(), Arc::clone(&database.catalog), config),
+        store: opened,
         database,
         backend: Backend::new(Arc::new(placed)),
         token,

@@ -18,6 +18,7 @@ pub(crate) mod log_filter;
 mod log_value;
 pub(crate) mod logging;
 mod metrics;
+pub(crate) mod notes;
 pub(crate) mod placement;
 pub(crate) mod plan;
 mod ready;

@@ -34,7 +34,7 @@ Flags and environment variables are those of the start. A value that is missing 
 and the log has a warning. No connection is closed. The former admin token is invalid from then on. It also begins a new file of
 the audit log.
 
-`artifact gc`, `migrate`, `scrub`, `verify`, `doctor`, `backup`, `restore` and `copy-database` take the settings of `artifact serve`, from the
+`artifact gc`, `migrate`, `scrub`, `verify`, `doctor`, `backup`, `restore`, `rebuild-catalog` and `copy-database` take the settings of `artifact serve`, from the
 same file and the same variables. The settings that they do not use have no effect there.
 
 `NO_COLOR` (any value but an empty one) turns off the colours of the log.

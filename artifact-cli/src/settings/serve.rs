@@ -97,6 +97,12 @@ pub(crate) struct ServeSettings {
     #[arg(value_parser = backend)]
     pub(crate) backend: BackendUrl,
 
+    /// Write the row of each deposit into the segment of its blob, so that both need one flush: yes or no. For a `pack:` backend
+    /// with an SQLite database only; it has no effect on others
+    #[arg(long, env = "ARTIFACT_ROW_NOTES", value_name = "YES_OR_NO")]
+    #[arg(default_value = "yes", value_parser = yes_or_no, action = ArgAction::Set)]
+    pub(crate) row_notes: bool,
+
     /// Server of the bucket, if it is not the provider's own. Plain `http://` is accepted only for this
     /// machine, or with --bucket-allow-http yes. If not set, the provider's own variables apply
     #[arg(long, env = "ARTIFACT_BUCKET_ENDPOINT", value_name = "URL", value_parser = text)]

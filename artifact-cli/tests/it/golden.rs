@@ -36,6 +36,7 @@ fn the_help_matches_the_golden_files() {
         (&["backup", "--help"], "help-backup.txt"),
         (&["restore", "--help"], "help-restore.txt"),
         (&["copy-database", "--help"], "help-copy-database.txt"),
+        (&["rebuild-catalog", "--help"], "help-rebuild-catalog.txt"),
         (
             &["rotate-admin-token", "--help"],
             "help-rotate-admin-token.txt",

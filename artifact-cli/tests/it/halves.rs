@@ -294,7 +294,7 @@ fn a_store_of_version_0_1_starts_without_adopt() {
          DROP TABLE placement; DROP TABLE former_backends; \
          DROP TABLE chunk_digests; DROP TABLE idempotency_keys; DROP TABLE upload_parts; DROP TABLE uploads; \
          DROP TRIGGER workers_lose_links; DROP TABLE access_grants; DROP TABLE access_links; \
-         DROP TABLE quotas; DROP TABLE quota_usage; DROP TABLE quota_reservations; DROP TABLE receipt_log; DROP TABLE receipt_nodes; DROP TABLE receipt_queue; \
+         DROP TABLE quotas; DROP TABLE quota_usage; DROP TABLE quota_reservations; DROP TABLE note_position; DROP TABLE receipt_log; DROP TABLE receipt_nodes; DROP TABLE receipt_queue; \
          DROP TABLE administrators; DROP TABLE admin_token; DROP TABLE replaced_admin_tokens; ALTER TABLE workers DROP COLUMN credential_expires_at; \
         ALTER TABLE older RENAME TO artifacts; \
         DROP TABLE store_id; DROP TABLE proposed_store_ids; DROP TABLE rights; \

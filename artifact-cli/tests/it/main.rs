@@ -60,6 +60,7 @@ mod receipts;
 mod refusals;
 mod reload;
 mod resume;
+mod row_notes;
 mod scrub;
 #[cfg(target_os = "linux")]
 mod service_manager;

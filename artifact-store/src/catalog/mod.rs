@@ -8,6 +8,7 @@ mod inventory;
 mod mark;
 mod position;
 mod removal;
+mod replay;
 mod scrub_record;
 mod usage;
 
@@ -35,6 +36,7 @@ pub use inventory::CatalogInventory;
 pub use mark::CommitMark;
 pub use position::{RowPage, RowPosition};
 pub use removal::{Removal, RemovalPage};
+pub use replay::{ReplayCatalog, ReplayCounts, ReplayEvent};
 pub use scrub_record::ScrubRecord;
 pub use usage::PrincipalUsage;
 
@@ -174,6 +176,12 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// Returns the quotas of the same database. `None` if this kind of catalog keeps none; deposits are then not limited. A
     /// catalog that wraps another one returns those of the other one.
     fn quotas(&self) -> Option<&dyn QuotaStore>;
+
+    /// Returns the same catalog for rows that are also notes in the backend, if this kind of catalog can be filled from them. The
+    /// default is that it cannot: each row then has a sync of its own.
+    fn replayed(&self) -> Option<&dyn ReplayCatalog> {
+        None
+    }
 }
 
 /// Returns the number of records of a page.

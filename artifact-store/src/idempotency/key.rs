@@ -39,6 +39,13 @@ impl IdempotencyKey {
         Self(format!("\u{7f}upload {id}").into())
     }
 
+    /// Returns the key that a note has as text, also one of an upload.
+    pub(crate) fn of_note(text: &str) -> Option<Self> {
+        let fits = (1..=Self::MAX_LEN).contains(&text.len());
+        let is_printed = text.bytes().all(|byte| matches!(byte, b' '..=0x7f));
+        (fits && is_printed).then(|| Self(text.into()))
+    }
+
     /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -17,7 +17,8 @@ impl ManagedStore {
     /// before get the rest of it or an error.
     ///
     /// If the bytes cannot be deleted once the row is gone, the call succeeds all the same and logs a warning; a collector
-    /// deletes them later. If the future is dropped, the artifact is either whole, or its row is removed, and its bytes
+    /// deletes them later. If the rows of the store are [notes](crate::ArtifactStore::with_row_notes), it fails with `Unavailable`
+    /// instead, because a note without a deletion would bring the row back to a new database. If the future is dropped, the artifact is either whole, or its row is removed, and its bytes
     /// may be left for the collector. Without a watch, this store may then find a removed row in its cache until its bytes
     /// are read, or until `remove` is called again, which then fails with `NotFound`.
     ///
@@ -47,10 +48,10 @@ impl ManagedStore {
         match removed? {
             Removal::Held => return Err(held(id)),
             Removal::Sealed => return Err(sealed(id)),
-            Removal::Removed => self.delete_blob(id).await,
+            Removal::Removed => self.delete_blob(id).await?,
             // Another call removed the row since it was read. It may have ended before it deleted the bytes.
             Removal::Absent => {
-                self.delete_blob(id).await;
+                self.delete_blob(id).await?;
                 return Err(fail(ErrorKind::NotFound, id));
             }
         }
@@ -125,15 +126,24 @@ impl ManagedStore {
             .with_detail("only its depositor and the administrator may remove it"))
     }
 
-    /// Deletes the blob of a removed row.
-    async fn delete_blob(&self, id: ArtifactId) {
+    /// Deletes the blob of a removed row. If the row is also a note of the blob, the removal counts only then.
+    async fn delete_blob(&self, id: ArtifactId) -> Result<()> {
         if let Err(error) = self.backend.delete(id).await {
+            if self.store.shared().row_notes.get().is_some() {
+                return Err(fail(ErrorKind::Unavailable, id)
+                    .with_detail(
+                        "the row is removed, but its bytes are not deleted yet, so a database that is made from the notes of the \
+                         backend would have it again; a collector deletes them later",
+                    )
+                    .with_source(error));
+            }
             tracing::warn!(
                 %id,
                 error = &error as &dyn std::error::Error,
                 "the bytes of a removed artifact could not be deleted; a collector deletes them later"
             );
         }
+        Ok(())
     }
 }
 

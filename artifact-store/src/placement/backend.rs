@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    Error as BackendError, ErrorKind as BackendErrorKind, Operation as BackendOperation,
-    Result as BackendResult, Shard, StoreId, SweepReport, Upload,
+    Error as BackendError, ErrorKind as BackendErrorKind, NoteLog, NotedBackend,
+    Operation as BackendOperation, Result as BackendResult, Shard, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -335,6 +335,11 @@ impl ArtifactBackend for PlacedBackend {
         let look = |backend: Arc<dyn ArtifactInventory>| async move { backend.stat(id).await };
         self.find(BackendOperation::Stat, id, look).await
     }
+
+    /// Returns the notes of the backend that is in use now. Two backends as one keep none.
+    fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+        self.now().noted()
+    }
 }
 
 #[async_trait]
@@ -369,5 +374,9 @@ impl ArtifactInventory for PlacedBackend {
 
     async fn close(&self) {
         self.now().close().await;
+    }
+
+    fn note_log(&self) -> Option<Arc<dyn NoteLog>> {
+        self.now().note_log()
     }
 }

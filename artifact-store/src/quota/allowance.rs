@@ -90,6 +90,11 @@ impl Allowance {
         self.experiment == new.experiment && self.depositor == new.created_by
     }
 
+    /// Returns whether no quota limits the deposit.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        matches!(self.state, State::Unlimited)
+    }
+
     /// Returns whether a deposit may have this number of bytes, and need not renew its reservation yet.
     pub(crate) fn covers(&self, size: u64) -> bool {
         match &self.state {

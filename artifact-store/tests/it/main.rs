@@ -30,6 +30,8 @@ mod quota;
 mod ranges;
 mod readiness;
 mod receipts;
+#[cfg(all(feature = "pack", feature = "sqlite", target_os = "linux"))]
+mod row_notes;
 #[cfg(feature = "schemars")]
 mod schema;
 mod scrub;

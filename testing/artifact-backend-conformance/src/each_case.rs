@@ -176,6 +176,16 @@ macro_rules! conformance_tests {
                 damage_is_in_its_place
                 a_shard_ends_after_an_error_that_is_not_a_damaged_blob
             ]
+            noted "noted" [
+                a_note_comes_back_as_it_was_stored
+                a_note_that_is_too_long_stores_nothing
+                a_blob_without_a_note_is_shown_too
+                a_refused_store_leaves_the_first_note
+                a_deleted_blob_is_shown_as_deleted
+                a_replay_after_a_position_shows_what_came_later
+                notes_and_deletions_outlive_their_handle
+                a_dropped_store_leaves_the_blob_with_its_note_or_neither
+            ]
         }
     };
 }

@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::linux::error::failed;
-use crate::linux::root::{LARGE, MARKER, SEGMENTS, in_use, read_marker};
+use crate::linux::root::{LARGE, MARKER, Marker, NEW_MARKER, SEGMENTS, in_use, read_marker};
 use crate::linux::segment::{name as segment_name, number as segment_number};
 use crate::linux::spares::Spare;
 use crate::linux::sys;
@@ -61,7 +61,7 @@ pub fn check_root(root: &Path, observe: impl FnMut(PackFinding)) -> Result<RootR
         report: RootReport::default(),
         observe,
     };
-    if !read_marker(folder.as_fd())? {
+    if read_marker(folder.as_fd())? == Marker::None {
         check.find(MARKER, PackProblem::Missing);
     }
     check.root(&folder).map_err(fail("read the root"))?;
@@ -88,7 +88,7 @@ impl<F: FnMut(PackFinding)> RootCheck<F> {
         let names = sys::names(folder.as_fd())?;
         self.report.checked += names.len() as u64;
         for name in &names {
-            if ![MARKER, SEGMENTS, LARGE].contains(&name.as_str()) {
+            if ![MARKER, NEW_MARKER, SEGMENTS, LARGE].contains(&name.as_str()) {
                 self.find(name, PackProblem::Unexpected);
             }
         }

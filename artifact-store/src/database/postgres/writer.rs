@@ -93,7 +93,7 @@ impl Flush for Flusher {
         // Callers that got a reply a moment ago may have their next row ready.
         tokio::task::yield_now().await;
         let mut waiting = vec![first];
-        inbox.fill(&mut waiting, |new| new.is_large());
+        inbox.fill(&mut waiting, |new| new.is_large(), |_| true);
         let mut batch = Batch::new();
         let mut scopes = HashSet::new();
         for pending in waiting {

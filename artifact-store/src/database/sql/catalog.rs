@@ -7,7 +7,7 @@ use super::digests::{ChunkDigestsRecord, NewRow};
 use super::keys::KeyedRecord;
 use super::records::{ArtifactRecord, Decoder, ExperimentRecord};
 use super::{Command, SqlDatabase, Subject, params, statements};
-use crate::catalog::{Catalog, check_insert};
+use crate::catalog::{Catalog, ReplayCatalog, check_insert};
 use crate::database::rejected::is_inserted;
 use crate::digests::ChunkDigests;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -101,10 +101,14 @@ impl<D: SqlDatabase> Catalog for D {
     fn quotas(&self) -> Option<&dyn QuotaStore> {
         Some(self)
     }
+
+    fn replayed(&self) -> Option<&dyn ReplayCatalog> {
+        self.as_replayed()
+    }
 }
 
 /// Returns a row to insert, unless no database takes it.
-pub(super) fn new_row(
+pub(in crate::database) fn new_row(
     row: &Row,
     digests: Option<&ChunkDigests>,
     deadline: Option<&Deadline>,

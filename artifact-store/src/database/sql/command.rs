@@ -154,6 +154,12 @@ impl Command {
         }
     }
 
+    /// Returns whether what it writes is durable in the backend, so that the transaction needs no sync.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) fn is_noted(&self) -> bool {
+        matches!(self, Self::InsertRow(new, _) if new.is_noted)
+    }
+
     /// Returns whether the command may write more than a few hundred rows, or a row with many digests.
     #[cfg(feature = "sqlite")]
     pub(in crate::database) fn takes_long(&self) -> bool {

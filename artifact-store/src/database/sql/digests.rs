@@ -22,6 +22,9 @@ pub(in crate::database) struct NewRow {
     pub(in crate::database) digests: Option<ChunkDigests>,
     /// The key of its deposit.
     pub(in crate::database) key: Option<IdempotencyKey>,
+    /// Whether the row is durable in the backend, so that it needs no sync here.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) is_noted: bool,
 }
 
 impl NewRow {
@@ -35,12 +38,22 @@ impl NewRow {
             placement: stored_epoch(deadline.map_or(0, Deadline::placement)),
             digests,
             key: None,
+            #[cfg(feature = "sqlite")]
+            is_noted: false,
         }
     }
 
     pub(in crate::database) fn with_key(mut self, key: IdempotencyKey) -> Self {
         self.key = Some(key);
         self
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(in crate::database) fn noted(self) -> Self {
+        Self {
+            is_noted: true,
+            ..self
+        }
     }
 
     /// Returns its key and what the key belongs to.

@@ -28,9 +28,12 @@ mod uploads;
 use std::fmt::Debug;
 
 use super::subject::Subject;
+use crate::catalog::ReplayCatalog;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::Result;
 
+#[cfg(feature = "sqlite")]
+pub(super) use self::catalog::new_row;
 pub(super) use self::collections::{IS_SEALED, stored_state};
 #[cfg(feature = "sqlite")]
 pub(super) use self::command::insert_row;
@@ -121,6 +124,11 @@ pub(super) trait SqlDatabase:
         statement: &'static str,
         params: impl Into<Vec<Param>> + Send,
     ) -> impl Future<Output = Result<Option<R>>> + Send;
+
+    /// Returns the database as a catalog that can be filled from notes. The default is that it cannot.
+    fn as_replayed(&self) -> Option<&dyn ReplayCatalog> {
+        None
+    }
 
     /// Returns the caches of credentials.
     fn credentials(&self) -> &CredentialCaches;

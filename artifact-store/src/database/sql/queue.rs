@@ -242,11 +242,13 @@ impl<C> Inbox<C> {
     }
 
     /// Appends the waiting commands to a batch, up to [`MAX_BATCH`]. At most one of them takes long, because
-    /// the others wait for it; further ones are left for later batches, and shorter commands precede them.
+    /// the others wait for it; further ones are left for later batches, and shorter commands precede them. So are commands that do
+    /// not fit.
     pub(in crate::database) fn fill(
         &mut self,
         batch: &mut Vec<Pending<C>>,
         takes_long: impl Fn(&C) -> bool,
+        fits: impl Fn(&C) -> bool,
     ) {
         let mut has_long = batch.iter().any(|pending| takes_long(&pending.command));
         let mut later = VecDeque::new();
@@ -254,7 +256,7 @@ impl<C> Inbox<C> {
             && let Some(pending) = self.try_next()
         {
             let is_long = takes_long(&pending.command);
-            if has_long && is_long {
+            if (has_long && is_long) || !fits(&pending.command) {
                 later.push_back(pending);
             } else {
                 has_long |= is_long;

@@ -19,7 +19,7 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The number of pages in the log from which on a commit moves the log into the file: 16 MiB. A row changes a page
 /// of the table and of each of its indexes, and the same pages of most indexes as the row before. So a longer log
 /// moves fewer pages in all.
-const LOG_PAGES: u32 = 4_000;
+pub(super) const LOG_PAGES: u32 = 4_000;
 
 /// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,6 +32,7 @@ pub(super) const ALL: &[&str] = &[
     include_str!("migrations/0020_collection_grants.sql"),
     include_str!("migrations/0021_receipts.sql"),
     include_str!("migrations/0022_old_admin_token.sql"),
+    include_str!("migrations/0023_note_position.sql"),
 ];
 
 /// `PRAGMA application_id` of this program's files: the letters `Artf`, which `file` can show.

@@ -16,6 +16,7 @@ mod quotas;
 mod readers;
 mod receipts;
 mod removal;
+mod replay;
 mod scan;
 mod sharing;
 mod snapshot;
@@ -43,6 +44,7 @@ use self::writer::Writer;
 use super::sql::{Command, Lane, Param, Record, SharingStatements, SqlDatabase, VersionedRecord};
 use super::subject::Subject;
 use super::traced::traced;
+use crate::catalog::ReplayCatalog;
 use crate::credential_cache::{CredentialCaches, RightsVersion};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::metrics::PoolStatus;
@@ -87,6 +89,9 @@ const MAX_BACKGROUND: u32 = 1;
 /// removed the file and the next database is opened, because closing it would release the locks of other
 /// connections of this process. Deposits do not change that version. Look-ups of credentials that are not cached do
 /// not queue behind other queries.
+///
+/// A row that is also a [note](ReplayCatalog) in the backend is committed without a sync: every query finds it at once, and the next
+/// commit of another kind makes it durable here too.
 ///
 /// After a failed sync nothing is acknowledged any more: every later write is `Unavailable` until
 /// the database is opened again.
@@ -231,6 +236,10 @@ impl SqlDatabase for SqliteDatabase {
 
     async fn write(&self, command: Command) -> Result<()> {
         traced(SYSTEM, command.subject(), self.writer.write(command)).await
+    }
+
+    fn as_replayed(&self) -> Option<&dyn ReplayCatalog> {
+        Some(self)
     }
 
     async fn delete_ended_shares(&self, limit: usize) -> Result<u64> {

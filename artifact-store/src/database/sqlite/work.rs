@@ -45,6 +45,11 @@ impl Write {
         }
     }
 
+    /// Returns whether the write needs no sync, because the backend has it durably.
+    pub(super) fn is_noted(&self) -> bool {
+        matches!(self, Self::Command(command) if command.is_noted())
+    }
+
     /// Returns whether the write may write more than a few hundred rows.
     pub(super) fn takes_long(&self) -> bool {
         match self {

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::time::Instant;
 
-use super::connection::BUSY_TIMEOUT;
+use super::connection::{BUSY_TIMEOUT, LOG_PAGES};
 use super::error::{failed, failed_to_open, is_failed_sync, kind_after_open};
 use super::files::{Cause, OpenFiles, leave_files};
 use super::transaction::{SqliteTransaction, WriteError};
@@ -106,6 +106,8 @@ struct Flusher {
     busy_timeout: Duration,
     /// The first failed sync. After it, nothing is written any more.
     failed_sync: Option<Cause>,
+    /// Whether the next commit is synced.
+    syncs: bool,
 }
 
 /// Why a batch was not acknowledged.
@@ -163,6 +165,7 @@ impl Flusher {
             files,
             busy_timeout: BUSY_TIMEOUT,
             failed_sync: None,
+            syncs: true,
         })
     }
 
@@ -218,9 +221,12 @@ impl Flusher {
         inbox: &mut Inbox<Write>,
     ) -> Result<Vec<Result<(), WriteError>>, BatchError> {
         self.check()?;
+        let is_noted = batch.iter().all(|pending| pending.command.is_noted());
+        self.set_sync(!is_noted)?;
         let transaction = begin(&self.connection, self.busy_timeout)?;
         Inbox::remove_late(batch);
-        inbox.fill(batch, Write::takes_long);
+        let fits = |write: &Write| !is_noted || write.is_noted();
+        inbox.fill(batch, Write::takes_long, fits);
         let mut outcomes = Vec::with_capacity(batch.len());
         for pending in &*batch {
             match apply(&pending.command, &transaction) {
@@ -234,6 +240,27 @@ impl Flusher {
         transaction.commit()?;
         self.check()?;
         Ok(outcomes)
+    }
+
+    /// Sets whether the next commit is synced. A commit that is not leaves the file whole after a power cut, which may take it and
+    /// later ones away (<https://sqlite.org/pragma.html#pragma_synchronous>, `NORMAL` in WAL mode). A synced commit makes those before
+    /// it durable too, because all are in one log.
+    ///
+    /// Only a synced commit moves the log into the file. SQLite would also sync the log for that, but ignore that the sync failed, and
+    /// the next sync would then succeed without what was lost.
+    fn set_sync(&mut self, syncs: bool) -> rusqlite::Result<()> {
+        if self.syncs != syncs {
+            let (mode, log_pages) = if syncs {
+                ("FULL", LOG_PAGES)
+            } else {
+                ("NORMAL", 0)
+            };
+            let connection = &self.connection;
+            connection.pragma_update(None, "wal_autocheckpoint", log_pages)?;
+            connection.pragma_update(None, "synchronous", mode)?;
+            self.syncs = syncs;
+        }
+        Ok(())
     }
 
     /// Fails if nothing may be acknowledged until the database is opened again.

@@ -12,6 +12,7 @@ mod exact;
 mod exclusive;
 mod honest;
 mod inventory;
+mod noted;
 mod ordered;
 mod race;
 mod range;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         concurrent::CASES,
         store_id::CASES,
         ordered::CASES,
+        noted::CASES,
     ]
     .into_iter()
     .flatten()

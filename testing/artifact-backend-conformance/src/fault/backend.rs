@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download,
-    ErrorKind, Operation, Result, Shard, StoreId, SweepReport, Upload,
+    ErrorKind, NoteLog, NotedBackend, Operation, Result, Shard, StoreId, SweepReport, Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -130,6 +130,11 @@ impl ArtifactBackend for FaultBackend {
         call.at(Point::After, Some(id)).await?;
         Ok(stat)
     }
+
+    /// Faults are for blobs, so it keeps no notes.
+    fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+        None
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -193,6 +198,10 @@ impl ArtifactInventory for FaultBackend {
 
     async fn close(&self) {
         self.inner.close().await;
+    }
+
+    fn note_log(&self) -> Option<Arc<dyn NoteLog>> {
+        None
     }
 }
 

@@ -127,7 +127,7 @@ async fn the_report_has_one_line_for_each_case_and_a_line_of_totals() {
 
 #[test]
 fn every_clause_has_cases_and_every_case_name_is_unique() {
-    const CLAUSES: [&str; 14] = [
+    const CLAUSES: [&str; 15] = [
         "exclusive",
         "atomic",
         "durable",
@@ -142,6 +142,7 @@ fn every_clause_has_cases_and_every_case_name_is_unique() {
         "concurrent",
         "store-id",
         "ordered",
+        "noted",
     ];
     let mut clauses: Vec<_> = Suite::case_names()
         .map(|name| name.split_once("::").unwrap().0)
