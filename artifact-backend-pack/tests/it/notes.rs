@@ -14,10 +14,17 @@ use futures_util::StreamExt;
 
 use crate::world::World;
 
-/// What a replay says of each id at its end: its note, or that it was deleted.
+/// What a replay says of an id at its end.
+#[derive(Debug, PartialEq, Eq)]
+enum Last {
+    /// With its note.
+    Stored(Option<Bytes>),
+    Deleted,
+}
+
 #[derive(Debug, Default)]
 struct Replayed {
-    last: HashMap<ArtifactId, Option<Option<Bytes>>>,
+    last: HashMap<ArtifactId, Last>,
     from_beginning: bool,
     /// The ids of damaged notes.
     damaged: Vec<ArtifactId>,
@@ -34,19 +41,20 @@ async fn replay(backend: &PackBackend, after: Option<NotePosition>) -> Replayed 
     while let Some(event) = events.next().await {
         match event {
             Ok(NoteEvent::Stored { id, note, .. }) => {
-                replayed.last.insert(id, Some(note));
+                replayed.last.insert(id, Last::Stored(note));
             }
             Ok(NoteEvent::Deleted { id }) => {
-                replayed.last.insert(id, None);
+                replayed.last.insert(id, Last::Deleted);
             }
             Ok(other) => panic!("{other:?}"),
-            Err(error) => match error.damaged_blob() {
-                Some(id) => replayed.damaged.push(id),
-                None => {
+            Err(error) => {
+                if let Some(id) = error.damaged_blob() {
+                    replayed.damaged.push(id);
+                } else {
                     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
                     replayed.lost += 1;
                 }
-            },
+            }
         }
     }
     replayed
@@ -90,8 +98,8 @@ async fn the_first_note_raises_the_layout_version_and_older_blobs_stay() {
     assert_eq!(backend.load(plain).await.unwrap(), "plain");
     assert_eq!(backend.load(noted).await.unwrap(), "noted");
     let found = replay(&backend, None).await;
-    assert_eq!(found.last[&plain], Some(None));
-    assert_eq!(found.last[&noted], Some(Some(note(1))));
+    assert_eq!(found.last[&plain], Last::Stored(None));
+    assert_eq!(found.last[&noted], Last::Stored(Some(note(1))));
 }
 
 #[tokio::test]
@@ -144,10 +152,10 @@ async fn check_kept(
 ) {
     let found = replay(backend, None).await;
     for (id, note) in stored {
-        assert_eq!(found.last[id], Some(Some(note.clone())));
+        assert_eq!(found.last[id], Last::Stored(Some(note.clone())));
     }
     for id in deleted {
-        assert_eq!(found.last.get(id), Some(&None));
+        assert_eq!(found.last.get(id), Some(&Last::Deleted));
     }
     assert_eq!((found.lost, found.damaged.len()), (0, 0));
     let found = replay(backend, Some(before)).await;
@@ -167,7 +175,7 @@ async fn a_position_stays_valid_while_segments_are_sealed() {
     assert!(!found.from_beginning);
     assert_eq!(found.last.len(), second.len());
     for (id, note) in second {
-        assert_eq!(found.last[&id], Some(Some(note)));
+        assert_eq!(found.last[&id], Last::Stored(Some(note)));
     }
     assert!(!found.last.contains_key(&first[0].0));
 }
