@@ -13,7 +13,7 @@ use super::lines::Lines;
 use crate::failure::{interrupted, setup, setup_from};
 use crate::output;
 use crate::serve::plan::{StorePlan, check_data_dir};
-use crate::serve::{bucket, data_dir, logging, notes};
+use crate::serve::{bucket, data_dir, halves, logging, notes, placement};
 use crate::settings::{Loaded, Secret, ServeSettings};
 use crate::signals::Signals;
 
@@ -100,6 +100,8 @@ async fn catch_up(plan: &StorePlan<'_>, database: &Database) -> Result<()> {
     if replayed.replayed_to().await?.is_none() {
         return Ok(());
     }
+    // The notes of a backend that the store has left, or that of another store, say nothing about its rows.
+    placement::check(plan, database).await?;
     let name = plan.sources.name("backend");
     super::check_path_exists(plan.settings.backend.path(), "backend", plan.sources)?;
     let opened = plan
@@ -113,6 +115,7 @@ async fn catch_up(plan: &StorePlan<'_>, database: &Database) -> Result<()> {
             format!("{name} cannot be used, which may have rows that the database lacks"),
         )
     })?;
+    halves::check(plan, database, &backend).await?;
     let _ = notes::catch_up(plan, database, &backend).await?;
     backend.close().await;
     Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use artifact_store::{
     Backend, BackendUrl, Database, MigrateEvent, MigrateFinding, MigrateOptions, MigrateReport,
-    MigrateState, Migrator, NamedBackend, Placement,
+    MigrateState, Migrator, NamedBackend, Placement, StoreHalves,
 };
 use indicatif::BinaryBytes;
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use super::command::MigrateArguments;
 use super::lines::Lines;
 use crate::failure::{chain, ended_with, interrupted, setup, setup_from};
 use crate::serve::plan::StorePlan;
-use crate::serve::{bucket, data_dir, logging, placement};
+use crate::serve::{bucket, data_dir, logging, notes, placement};
 use crate::settings::{Loaded, ServeSettings};
 use crate::signals::Signals;
 use crate::{files, output};
@@ -54,11 +54,31 @@ pub(crate) async fn migrate(
         from: open(&from, "--from", &settings, arguments.dry_run, true).await?,
         to: open(to, "--to", &settings, arguments.dry_run, false).await?,
     };
+    if !arguments.dry_run {
+        catch_up(&plan, &database, recorded.as_ref(), (&from, &sides.from)).await?;
+    }
     let outcome = run(&sides, &database, (&from, to), &arguments).await;
     database.close().await?;
     sides.from.close().await;
     sides.to.close().await;
     outcome
+}
+
+/// Brings the database up to the notes of the backend that the store leaves, before the first blob is moved: afterwards they do not
+/// count. A power cut may have taken rows away, and blobs without a row are not moved.
+async fn catch_up(
+    plan: &StorePlan<'_>,
+    database: &Database,
+    recorded: Option<&Placement>,
+    (url, from): (&BackendUrl, &Backend),
+) -> Result<()> {
+    let is_left = recorded.is_some_and(|placement| placement.current != placement::name(url));
+    // The migration refuses a backend of another store.
+    let halves = StoreHalves::new(database, from);
+    if !is_left && matches!(halves.check().await, Ok(Some(_))) {
+        let _ = notes::catch_up(plan, database, from).await?;
+    }
+    Ok(())
 }
 
 struct Sides {
