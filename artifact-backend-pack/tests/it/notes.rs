@@ -8,9 +8,10 @@ use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, ErrorKind, NoteEvent, NoteLog, NotePosition,
     NotedBackend,
 };
-use artifact_backend_pack::PackBackend;
+use artifact_backend_pack::{PackBackend, PackFinding, PackProblem, RootReport, check_root};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 
 use crate::world::World;
 
@@ -211,4 +212,98 @@ async fn a_damaged_frame_is_reported_and_the_notes_behind_it_are_read() {
     assert_eq!(found.lost, 1);
     assert_eq!(found.last.len(), stored.len() - 1);
     assert!(!found.last.contains_key(&stored[2].0));
+}
+
+/// Stores blobs with notes that share blocks, so that a delete leaves no hole. They fill more than a segment.
+async fn fill_small(backend: &PackBackend) -> Vec<(ArtifactId, Bytes)> {
+    let blobs: Vec<_> = (0..1_200_u16)
+        .map(|number| (ArtifactId::mint(), note(number.to_le_bytes()[0])))
+        .collect();
+    for group in blobs.chunks(32) {
+        let stores = group.iter().map(|(id, note)| {
+            let bytes = Bytes::from(id.as_bytes().repeat(220));
+            backend.store_noted(*id, bytes, note.clone())
+        });
+        try_join_all(stores).await.unwrap();
+    }
+    blobs
+}
+
+fn check_replayed(found: &Replayed, stored: &[(ArtifactId, Bytes)], deleted: &[ArtifactId]) {
+    assert_eq!((found.lost, &*found.damaged), (0, &[][..]));
+    for (id, note) in stored {
+        assert_eq!(found.last[id], Last::Stored(Some(note.clone())));
+    }
+    for id in deleted {
+        assert_eq!(found.last[id], Last::Deleted);
+    }
+    assert_eq!(found.last.len(), stored.len() + deleted.len());
+}
+
+#[tokio::test]
+async fn notes_in_recycled_files_are_replayed_and_a_replay_keeps_its_files() {
+    let world = World::new();
+    let backend = world.open().await;
+    let mut stored = fill_small(&backend).await;
+    let before = backend.replay(None).await.unwrap();
+    let begin = backend.position().await.unwrap();
+    let deleted: Vec<_> = stored.drain(..950).map(|(id, _)| id).collect();
+    for id in &deleted {
+        backend.delete(*id).await.unwrap();
+    }
+    backend.sweep(Duration::ZERO).await.unwrap();
+    let spare = world.segments().join("spare-00000001");
+    assert!(spare.exists());
+    // The replay that began before holds the file, so the next segments are new files.
+    stored.extend(fill_small(&backend).await);
+    assert!(spare.exists());
+    let seen: Vec<_> = before.events.collect().await;
+    assert_eq!(seen.len(), 1_200);
+    assert!(seen.iter().all(Result::is_ok));
+    drop(seen);
+    stored.extend(fill_small(&backend).await);
+    assert!(!spare.exists());
+    check_replayed(&replay(&backend, None).await, &stored, &deleted);
+    // The segment of this position is gone, or its file is another one now.
+    let found = replay(&backend, Some(begin)).await;
+    let is_known = world.segment_names().contains(&"00000002".to_owned());
+    assert_eq!(found.from_beginning, !is_known);
+    drop(backend);
+    let (report, findings) = check(&world);
+    assert_eq!(findings, []);
+    assert!(report.is_good());
+    let backend = world.open().await;
+    check_replayed(&replay(&backend, None).await, &stored, &deleted);
+    let scrubbed = backend.scrub().await.unwrap();
+    assert_eq!(scrubbed.damaged, []);
+}
+
+fn check(world: &World) -> (RootReport, Vec<PackFinding>) {
+    let mut findings = Vec::new();
+    let report = check_root(&world.root(), |finding| findings.push(finding));
+    (report.unwrap(), findings)
+}
+
+#[tokio::test]
+async fn the_check_of_a_root_knows_notes() {
+    let world = World::new();
+    let backend = world.open().await;
+    fill(&backend).await;
+    let large = ArtifactId::mint();
+    let stored = backend.store_noted(large, vec![1; 2_000_000].into(), note(9));
+    stored.await.unwrap();
+    let last = Bytes::from_static(b"the note of the last blob but one");
+    let (id, behind) = (ArtifactId::mint(), ArtifactId::mint());
+    let stored = backend.store_noted(id, "bytes".into(), last.clone());
+    stored.await.unwrap();
+    backend.store(behind, "behind it".into()).await.unwrap();
+    drop(backend);
+    // As a crash leaves it while the version is raised.
+    fs::write(world.root().join("artifact-format.new"), "artifact").unwrap();
+    assert_eq!(check(&world).1, []);
+    // A note of the newest segment is verified, too.
+    assert_eq!(world.damage(&last), 1);
+    let (_, findings) = check(&world);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(matches!(findings[0].problem, PackProblem::Blobs(_)));
 }

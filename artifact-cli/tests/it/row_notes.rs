@@ -259,3 +259,44 @@ fn without_the_setting_no_note_is_written() {
     let marker = String::from_utf8(server.read("packs/artifact-format")).unwrap();
     assert_eq!(marker, "artifact-backend-pack 2\n");
 }
+
+/// Makes a store whose database lacks a row that a note has. Returns the id of its artifact.
+fn behind() -> (TempDir, String) {
+    let server = start_in(tempfile::tempdir().unwrap());
+    deposit(&server, b"early");
+    let folder = server.stop("TERM");
+    save_database(&folder);
+    let server = start_in(folder);
+    let id = deposit(&server, b"late");
+    let folder = server.stop("TERM");
+    use_saved_database(&folder);
+    (folder, id)
+}
+
+#[test]
+fn a_server_with_metrics_catches_up_too() {
+    let (folder, id) = behind();
+    let backend = backend(&folder);
+    let metrics = ["--metrics-listen", "127.0.0.1:0"];
+    let server = Server::start_in(folder, &[&["--backend", &*backend][..], &metrics].concat());
+    assert_eq!(fetch(&server, &id).stdout(), "late");
+}
+
+#[test]
+fn a_database_catches_up_before_its_blobs_are_moved_and_not_with_a_backend_that_was_left() {
+    let (folder, id) = behind();
+    let (from, to) = (backend(&folder), folder.path().join("moved"));
+    let to = to.to_str().unwrap();
+    let migrate = ["migrate", "--to", to, "--delete-source"];
+    maintain_in(&folder, &migrate).succeeded();
+    // The old backend has a deletion of each blob.
+    let rows = folder.path().join("copy.sqlite");
+    let copy = ["copy-database", "--to", rows.to_str().unwrap()];
+    let refused = maintain_in(&folder, &copy);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains(to), "{}", refused.stderr);
+    let refused = maintain_in(&folder, &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.code, Some(2), "{}, {from}", refused.stderr);
+    let server = Server::start_in(folder, &["--backend", to]);
+    assert_eq!(fetch(&server, &id).stdout(), "late");
+}
