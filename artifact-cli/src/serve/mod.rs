@@ -150,6 +150,7 @@ pub(crate) async fn run(
             &plan,
             database,
             server.handle(),
+            readiness.clone(),
             audit.as_ref(),
             tls.as_ref(),
         );
@@ -167,6 +168,7 @@ pub(crate) async fn run(
     drop(tasks);
     drop(watch);
     close(opened, audit).await;
+    traces.close().await;
     match outcome {
         ServeOutcome::Drained => Ok(()),
         ServeOutcome::Aborted { connections } => Err(anyhow!(
@@ -194,7 +196,6 @@ async fn close(opened: Opened, audit: Option<AuditLog>) {
             "cannot remove all leftovers of aborted uploads; a later start removes them"
         );
     }
-    traces.close().await;
     // Releases the lock.
     drop(opened);
 }

@@ -6,7 +6,7 @@ use super::ServeSettings;
 use super::definition::{Definition as _, definitions};
 
 /// The first setting of each group, in the order of the settings, and its heading.
-const GROUPS: [(&str, &str); 12] = [
+const GROUPS: [(&str, &str); 13] = [
     ("listen", "Address"),
     ("metrics_listen", "Metrics"),
     ("data_dir", "Storage"),

@@ -108,7 +108,6 @@ async fn readiness_needs_no_credential_and_names_the_parts() {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the test spoils its own file")]
 async fn an_audit_log_that_cannot_be_written_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");

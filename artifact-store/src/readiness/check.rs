@@ -17,7 +17,7 @@ use crate::placement::PlacedBackend;
 use crate::store::ArtifactStore;
 use crate::store_id::StoreIdRecord;
 
-/// The lease that a check of the database takes and gives back at once. It keeps nobody waiting: every process is the same holder.
+/// The lease that a check of the database takes and gives back at once. No process waits for it: every process is the same holder.
 const LEASE: &str = "readiness";
 const HOLDER: [u8; 16] = [0; 16];
 

@@ -88,7 +88,7 @@ impl fmt::Display for UnreadyReason {
 
 /// What a [`ReadinessProbe`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[must_use = "a check that nobody looks at finds nothing"]
+#[must_use = "it says whether the store is ready"]
 pub struct Readiness {
     unready: Vec<(ReadinessPart, UnreadyReason)>,
 }

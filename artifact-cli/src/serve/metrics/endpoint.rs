@@ -59,6 +59,7 @@ impl Hooks for MetricsHooks {
     fn labels(&self, _: &Extensions) -> RequestLabels {
         RequestLabels {
             route: PATH.into(),
+            is_probe: true,
             ..RequestLabels::default()
         }
     }

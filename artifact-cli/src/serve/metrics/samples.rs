@@ -7,7 +7,7 @@ use artifact_audit::AuditLog;
 use artifact_backend::blocking;
 use artifact_backend::metrics::{Metric, describe};
 use artifact_server::{ServerHandle, Tls};
-use artifact_store::Database;
+use artifact_store::{Database, ReadinessProbe};
 use metrics::Gauge;
 use tokio::runtime::Handle;
 
@@ -24,7 +24,7 @@ const BUILD: Metric = Metric::gauge(
 const READY: Metric = Metric::gauge(
     "artifact_ready",
     &[],
-    "1 while the server accepts requests; 0 from the signal on that ends it",
+    "1 while the server can serve requests, as /readyz says; 0 from the signal on that ends it",
 );
 const BLOCKING_RUNNING: Metric = Metric::gauge(
     "artifact_blocking_pool_running",
@@ -77,6 +77,7 @@ pub(crate) const METRICS: &[Metric] = &[
 pub(crate) struct Samples {
     database: Database,
     server: ServerHandle,
+    readiness: ReadinessProbe,
     audit: Option<(AuditLog, Gauge)>,
     tls: Option<(Tls, Gauge)>,
     free_space: FreeSpace,
@@ -93,6 +94,7 @@ impl Samples {
         plan: &ServePlan<'_>,
         database: &Database,
         server: ServerHandle,
+        readiness: ReadinessProbe,
         audit: Option<&AuditLog>,
         tls: Option<&Tls>,
     ) -> Self {
@@ -117,6 +119,7 @@ impl Samples {
         Self {
             database: database.clone(),
             server,
+            readiness,
             audit: audit.map(|log| (log.clone(), AUDIT_FAILED.register_gauge(&[]))),
             tls: tls.map(|tls| (tls.clone(), CERTIFICATE.register_gauge(&[]))),
             free_space: FreeSpace::new(folders),
@@ -129,14 +132,14 @@ impl Samples {
         }
     }
 
-    fn is_ready(&self) -> bool {
-        !self.server.is_draining()
+    async fn is_ready(&self) -> bool {
+        !self.server.is_draining() && self.readiness.check().await.is_ready()
     }
 
     /// Records the values of this moment.
     pub(crate) async fn record(&self) {
         self.database.record_metrics();
-        self.ready.set(u8::from(self.is_ready()));
+        self.ready.set(u8::from(self.is_ready().await));
         let load = blocking::load();
         set(&self.running, load.running as u64);
         set(&self.waiting, load.waiting as u64);
