@@ -1,10 +1,15 @@
 //! A wire binding with other names than `/v0`.
 
+use std::sync::Arc;
+
 use artifact_backend::UriPrefix;
+use artifact_backend_mem::MemBackend;
 use artifact_http::{
     BasePath, ErrorPrefix, ExperimentHeader, HttpConfig, Refusal, RequestInfo, openapi_of,
 };
-use artifact_store::{CollectionStore, Database, MemoryDatabase, ReceiptLog, Sharing};
+use artifact_store::{
+    CollectionStore, Database, MemoryDatabase, ReadinessProbe, ReceiptLog, Sharing,
+};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::request::Builder;
@@ -168,7 +173,11 @@ async fn the_document_has_the_configured_names() {
     assert!(!without.contains("/receipt") && !without.contains("/log/"));
     let records = Database::new(MemoryDatabase::new()).receipts;
     let receipts = ReceiptLog::open(records, receipt_key()).await.unwrap();
-    let all = with_collections.with_receipts(receipts);
+    let with_receipts = with_collections.with_receipts(receipts);
+    assert!(!openapi_of(&with_receipts, true).contains("/readyz"));
+    let probed = Database::new(MemoryDatabase::new());
+    let probe = ReadinessProbe::new(&site.store, &probed, Arc::new(MemBackend::default()));
+    let all = with_receipts.with_readiness(probe);
     let without = openapi_of(&all.clone().without_links(), true).into_owned();
     assert!(without.contains("/grants") && !without.contains("/links"));
     assert_eq!(openapi_of(&all, true), artifact_http::openapi());

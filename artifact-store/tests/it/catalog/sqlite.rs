@@ -17,7 +17,7 @@ use super::{cases, maintenance};
 use crate::support::{experiment, poll_once, row, run_all, time};
 
 /// The newest version of the schema.
-const SCHEMA: i64 = 21;
+const SCHEMA: i64 = 22;
 
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
