@@ -76,12 +76,12 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         halves::check_backend_to_create(store, database).await?;
     }
     let opened = settings.backend.open_with(bucket::options(settings)).await;
-    let plain =
+    let unlayered =
         opened.map_err(|error| setup_from(error, format!("{backend_name} cannot be used")))?;
     let backend = if settings.metrics_listen.is_some() {
-        metrics::with_metrics(&settings.backend, &plain)
+        metrics::with_metrics(&settings.backend, &unlayered)
     } else {
-        plain.clone()
+        unlayered.clone()
     };
     bucket::probe(&backend, settings, &backend_name).await?;
     let database = if let Some(database) = existing {
@@ -92,7 +92,7 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
     };
     halves::join(store, &database, &backend).await?;
     // Before anything else looks for rows. Layers such as that of the metrics show no notes.
-    let notes = notes::catch_up(store, &database, &plain).await?;
+    let notes = notes::catch_up(store, &database, &unlayered).await?;
     let placed = placement::follow(store, &database, &backend).await?;
     let config = StoreConfig::default()
         .with_grace_period(settings.schedule.grace_period)
