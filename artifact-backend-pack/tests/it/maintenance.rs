@@ -53,7 +53,8 @@ async fn a_delete_gives_the_blocks_of_a_sealed_segment_back() {
     let after = fs::metadata(&first).unwrap();
     assert_eq!(after.len(), before.len());
     let freed = (before.blocks() - after.blocks()) * 512;
-    assert!(freed > 50_000, "{freed} bytes were freed");
+    // Only whole blocks are freed, and the file system may need some for its map of the file, which has a hole more.
+    assert!(freed > 40_000, "{freed} bytes were freed");
     check(&backend, &blobs, &[deleted]).await;
     drop(backend);
     check(&world.open().await, &blobs, &[deleted]).await;

@@ -244,7 +244,7 @@ pub(crate) struct ServeSettings {
         long,
         env = "ARTIFACT_MIN_FREE_SPACE",
         value_name = "N",
-        default_value = "64MiB"
+        default_value = "0"
     )]
     pub(crate) min_free_space: ByteSize,
 
