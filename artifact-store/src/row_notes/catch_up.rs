@@ -33,7 +33,7 @@ const BATCH: usize = 1_000;
 ///
 /// What only the database has, and no replay restores: workers, groups, administrators, experiments without artifacts, holds,
 /// retention, quotas, grants, links, the log of receipts, collections and the names in them, chunk digests (a scrub can
-/// [add](crate::ScrubOptions::with_add_digests) them), and the rows of blobs that were stored without a note: by an import, a restore or
+/// [add](crate::ScrubOptions::with_added_chunk_digests) them), and the rows of blobs that were stored without a note: by an import, a restore or
 /// a migration, or before the store used notes.
 ///
 /// A blob whose deposit was refused or never answered may get a row too, unless it was collected since.
