@@ -323,15 +323,13 @@ impl ScrubMetrics {
             .set(u8::from(last.is_finished));
         set(&SCRUB_CHECKED.register_gauge(&[]), last.artifacts);
         set(&SCRUB_CHECKED_BYTES.register_gauge(&[]), last.bytes);
-        for (kind, found) in [
-            ("corrupt", last.corrupt),
-            ("missing", last.missing),
-            ("orphaned", last.orphaned),
-            ("unreadable_row", last.unreadable_rows),
-            ("unchecked", last.unchecked),
-        ] {
-            set(&SCRUB_FINDINGS.register_gauge(&[kind]), found);
-        }
+        set_findings([
+            last.corrupt,
+            last.missing,
+            last.orphaned,
+            last.unreadable_rows,
+            last.unchecked,
+        ]);
     }
 
     /// Records a scrub that this process has finished.
@@ -342,15 +340,27 @@ impl ScrubMetrics {
         SCRUB_FINISHED.register_gauge(&[]).set(1);
         set(&SCRUB_CHECKED.register_gauge(&[]), report.artifacts);
         set(&SCRUB_CHECKED_BYTES.register_gauge(&[]), report.bytes);
-        for (kind, found) in [
-            ("corrupt", report.corrupt),
-            ("missing", report.missing),
-            ("orphaned", report.orphaned),
-            ("unreadable_row", report.unreadable_rows),
-            ("unchecked", report.unchecked),
-        ] {
-            set(&SCRUB_FINDINGS.register_gauge(&[kind]), found);
-        }
+        set_findings([
+            report.corrupt,
+            report.missing,
+            report.orphaned,
+            report.unreadable_rows,
+            report.unchecked,
+        ]);
+    }
+}
+
+/// Records what a scrub found.
+fn set_findings(found: [u64; 5]) {
+    let kinds = [
+        "corrupt",
+        "missing",
+        "orphaned",
+        "unreadable_row",
+        "unchecked",
+    ];
+    for (kind, found) in kinds.into_iter().zip(found) {
+        set(&SCRUB_FINDINGS.register_gauge(&[kind]), found);
     }
 }
 
