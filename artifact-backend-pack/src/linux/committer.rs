@@ -43,8 +43,17 @@ impl Committer {
             }
             let result = self.commit(&records);
             answer(callers, result);
+            // Behind the answers, because no caller needs it.
+            self.write_mark();
         }
         self.sync_mark();
+    }
+
+    /// Writes the mark behind the last frame if that is durable and has none.
+    fn write_mark(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.write_mark();
+        }
     }
 
     /// Makes the mark durable when the backend is closed, so that damage of the last frame is noticed later.
@@ -93,11 +102,10 @@ impl Committer {
         if root.is_in_doubt() != Ok(false) || !root.is_alive() {
             return Err(stop(root, open, Errno::IO));
         }
-        open.log.synced();
+        open.synced();
         shared.counters.count(records.len());
         shared.index.apply(&frame.entries);
         shared.set_end(open.log.end());
-        open.write_mark();
         Ok(())
     }
 
@@ -150,7 +158,7 @@ impl Committer {
             self.next += 1;
             shared.index.open(Open {
                 file: Arc::clone(&open.file),
-                entries: std::collections::HashMap::new(),
+                entries: foldhash::HashMap::default(),
             });
             // Before the head is recorded, from when on the segment before may be removed.
             shared.set_end(open.log.end());

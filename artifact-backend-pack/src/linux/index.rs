@@ -2,11 +2,11 @@
 //!
 //! `tests/model` explores interleavings of this module with loom.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use artifact_backend::{ArtifactId, Operation, Result, Shard};
+use foldhash::HashMap;
 
 use crate::format::entry::{Content, Entry};
 use crate::format::filter::Probe;

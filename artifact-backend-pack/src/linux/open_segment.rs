@@ -18,6 +18,8 @@ use crate::linux::sys::{self, SysResult};
 /// The bytes that are prepared first, and at most at once.
 const FIRST_STEP: u64 = 64 << 10;
 const MAX_STEP: u64 = 4 << 20;
+/// The length of a frame from which on writing zeros ahead of it costs more than the metadata that its sync writes.
+const NOT_PREPARED: usize = 48 << 10;
 
 /// The segment that is written to. Only the committer has it.
 #[derive(Debug)]
@@ -29,8 +31,18 @@ pub(crate) struct OpenSegment {
     prepared: u64,
     /// Set if a frame of the segment is damaged. Nothing is written to it any more but its index.
     pub(crate) damage: Option<Damage>,
-    /// Whether the mark was written and not synced yet.
-    is_marked: bool,
+    mark: Mark,
+}
+
+/// The state of the mark behind the last frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// There is no frame since the segment was created or recovered.
+    NotNeeded,
+    /// The last frame is durable and has no mark.
+    Missing,
+    /// It was written and not synced yet.
+    Written,
 }
 
 /// What the recovery of a segment with damaged frames says.
@@ -70,16 +82,16 @@ impl OpenSegment {
             capacity,
             prepared: size,
             damage: None,
-            is_marked: false,
+            mark: Mark::NotNeeded,
         }
     }
 
-    /// Writes a frame at the end of the log, and zeros behind it from time to time. It is not durable yet.
+    /// Writes a frame at the end of the log, and zeros behind it from time to time if it is short. It is not durable yet.
     pub(crate) fn write(&mut self, frame: &Frame) -> SysResult<()> {
         let at = u64::from(self.log.end().offset);
         let end = at + frame.bytes.len() as u64;
         sys::write_all(&self.file.file, &frame.bytes, at)?;
-        if end > self.prepared {
+        if end > self.prepared && frame.bytes.len() < NOT_PREPARED {
             let step = end
                 .clamp(FIRST_STEP, MAX_STEP)
                 .min(self.capacity.saturating_sub(end));
@@ -90,18 +102,29 @@ impl OpenSegment {
         Ok(())
     }
 
-    /// Writes the mark behind the frames, which are durable. It is not synced: a later sync does it, or the kernel some time later.
-    /// The next frame overwrites it.
+    /// Notes that the last frame is durable.
+    pub(crate) fn synced(&mut self) {
+        self.log.synced();
+        self.mark = Mark::Missing;
+    }
+
+    /// Writes the mark behind the frames, which are durable, if it is missing. It is not synced: a later sync does it, or the kernel
+    /// some time later. The next frame overwrites it.
     pub(crate) fn write_mark(&mut self) {
+        if self.mark != Mark::Missing {
+            return;
+        }
         let end = self.log.end();
         // Without a mark, damage of the last frame cannot be distinguished from a crash. Nothing else depends on it.
         let written = sys::write_all(&self.file.file, &frame::mark(end), end.offset.into());
-        self.is_marked = written.is_ok();
+        if written.is_ok() {
+            self.mark = Mark::Written;
+        }
     }
 
     /// Makes the mark durable.
     pub(crate) fn sync_mark(&self, root: &Root) -> SysResult<()> {
-        if self.is_marked {
+        if self.mark == Mark::Written {
             self.sync(root)
         } else {
             Ok(())

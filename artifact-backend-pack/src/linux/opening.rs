@@ -1,6 +1,6 @@
 //! Opens the segments of a root. Sealed ones are read at their end only; the open one is recovered frame by frame.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -365,7 +365,7 @@ fn recover(
     let mut open = OpenSegment::new(file, end, u64::from(segment_bytes).max(size), size);
     index.open(Open {
         file: Arc::clone(&open.file),
-        entries: HashMap::new(),
+        entries: foldhash::HashMap::default(),
     });
     index.apply(&entries);
     if cut.is_some() {

@@ -1,6 +1,5 @@
 //! Models of the index: what a reader finds, and caches, while the committer deletes a blob and seals segments.
 
-use std::collections::HashMap;
 use std::sync::Arc as StdArc;
 
 use artifact_backend::{ArtifactId, Operation};
@@ -41,7 +40,7 @@ fn deleted() -> Entry {
 fn open_segment() -> Open {
     Open {
         file: StdArc::new(SegmentFile),
-        entries: HashMap::new(),
+        entries: foldhash::HashMap::default(),
     }
 }
 
