@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, Download, Error,
-    ErrorKind, Layer, Operation, Result, Shard, StoreId, SweepReport, Upload,
+    ErrorKind, Layer, NotedBackend, NotedUpload, Operation, Result, Shard, StoreId, SweepReport,
+    Upload,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,13 +65,7 @@ impl<I: Intercept, B: ArtifactBackend> ArtifactBackend for Layered<I, B> {
         let call = Call::of_blob(Operation::Upload, id);
         let held = self.intercept.open(call).await;
         let inner = self.intercept.call(call, self.inner.upload(id)).await?;
-        Ok(Box::new(LayeredUpload {
-            intercept: Arc::clone(&self.intercept),
-            id,
-            inner,
-            broken: false,
-            held,
-        }))
+        Ok(Box::new(LayeredUpload::new(&self.intercept, id, inner, held)))
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
@@ -103,11 +98,44 @@ impl<I: Intercept, B: ArtifactBackend> ArtifactBackend for Layered<I, B> {
         let call = Call::of_blob(Operation::Stat, id);
         self.intercept.call(call, self.inner.stat(id)).await
     }
+
+    /// Calls with notes are intercepted like those without.
+    fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+        let inner = self.inner.noted()?;
+        Some(Arc::new(LayeredNoted {
+            intercept: Arc::clone(&self.intercept),
+            inner,
+        }))
+    }
+}
+
+/// The notes of a backend with an intercept.
+#[derive(Debug)]
+struct LayeredNoted<I> {
+    intercept: Arc<I>,
+    inner: Arc<dyn NotedBackend>,
+}
+
+#[async_trait]
+impl<I: Intercept> NotedBackend for LayeredNoted<I> {
+    async fn store_noted(&self, id: ArtifactId, bytes: Bytes, note: Bytes) -> Result<()> {
+        let call = Call::of_blob(Operation::Store, id).with_bytes(bytes.len());
+        let store = self.inner.store_noted(id, bytes, note);
+        self.intercept.call(call, store).await
+    }
+
+    async fn upload_noted(&self, id: ArtifactId) -> Result<Box<dyn NotedUpload>> {
+        let call = Call::of_blob(Operation::Upload, id);
+        let held = self.intercept.open(call).await;
+        let upload = self.inner.upload_noted(id);
+        let inner = self.intercept.call(call, upload).await?;
+        Ok(Box::new(LayeredUpload::new(&self.intercept, id, inner, held)))
+    }
 }
 
 #[async_trait]
 impl<I: Intercept, B: ArtifactInventory> ArtifactInventory for Layered<I, B> {
-    artifact_backend::forward!(inner => close);
+    artifact_backend::forward!(inner => close, note_log);
 
     async fn list(&self) -> Result<BlobList> {
         let call = Call::new(Operation::List);
@@ -151,17 +179,28 @@ impl<I: Intercept, B: ArtifactInventory> ArtifactInventory for Layered<I, B> {
     }
 }
 
-struct LayeredUpload<I> {
+/// An upload with an intercept: a [`dyn Upload`](Upload), or a [`dyn NotedUpload`](NotedUpload).
+struct LayeredUpload<I, U: ?Sized> {
     intercept: Arc<I>,
     id: ArtifactId,
-    inner: Box<dyn Upload>,
+    inner: Box<U>,
     /// Whether a write failed or was dropped. If it was dropped in the intercept, the inner upload does not
     /// know of it.
     broken: bool,
     held: Held,
 }
 
-impl<I> LayeredUpload<I> {
+impl<I, U: ?Sized> LayeredUpload<I, U> {
+    fn new(intercept: &Arc<I>, id: ArtifactId, inner: Box<U>, held: Held) -> Self {
+        Self {
+            intercept: Arc::clone(intercept),
+            id,
+            inner,
+            broken: false,
+            held,
+        }
+    }
+
     fn check_whole(&self, operation: Operation) -> Result<()> {
         if self.broken {
             return Err(broken_upload(operation, self.id));
@@ -178,7 +217,7 @@ fn broken_upload(operation: Operation, id: ArtifactId) -> Error {
 }
 
 #[async_trait]
-impl<I: Intercept> Upload for LayeredUpload<I> {
+impl<I: Intercept, U: Upload + ?Sized> Upload for LayeredUpload<I, U> {
     artifact_backend::forward!(inner => expect_size);
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
@@ -215,7 +254,22 @@ impl<I: Intercept> Upload for LayeredUpload<I> {
     }
 }
 
-impl<I: fmt::Debug> fmt::Debug for LayeredUpload<I> {
+#[async_trait]
+impl<I: Intercept, U: NotedUpload + ?Sized> NotedUpload for LayeredUpload<I, U> {
+    async fn commit_noted(self: Box<Self>, note: Bytes) -> Result<()> {
+        self.check_whole(Operation::Commit)?;
+        let call = Call::of_blob(Operation::Commit, self.id);
+        let Self {
+            intercept,
+            inner,
+            held: _held,
+            ..
+        } = *self;
+        intercept.call(call, inner.commit_noted(note)).await
+    }
+}
+
+impl<I: fmt::Debug, U: fmt::Debug + ?Sized> fmt::Debug for LayeredUpload<I, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LayeredUpload")
             .field("intercept", &self.intercept)

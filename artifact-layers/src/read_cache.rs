@@ -86,7 +86,7 @@ impl<B> CachedBackend<B> {
 
 #[async_trait]
 impl<B: ArtifactBackend> ArtifactBackend for CachedBackend<B> {
-    forward!(inner => store, upload, stat);
+    forward!(inner => store, upload, stat, noted);
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
         let place = match self.blobs.get(id) {
@@ -129,7 +129,7 @@ impl<B: ArtifactBackend> ArtifactBackend for CachedBackend<B> {
 
 #[async_trait]
 impl<B: ArtifactInventory> ArtifactInventory for CachedBackend<B> {
-    forward!(inner => list, list_shard, sweep, store_id, create_store_id, probe, close);
+    forward!(inner => list, list_shard, sweep, store_id, create_store_id, probe, close, note_log);
 
     async fn delete(&self, id: ArtifactId) -> Result<()> {
         // Removes the entry after the delete, whether it succeeds, fails or is dropped: a read that began

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use artifact_backend::{
     ArtifactBackend, ArtifactId, ArtifactInventory, BlobList, BlobStat, ByteRange, ChunkSize,
-    Download, Error, Layer, Result, Shard, Stamp, StoreId, SweepReport, Upload, forward, random,
+    Download, Error, Layer, NotedBackend, NotedUpload, Result, Shard, Stamp, StoreId, SweepReport,
+    Upload, forward, random,
 };
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
@@ -171,11 +172,42 @@ impl<B: ArtifactBackend> ArtifactBackend for RetryBackend<B> {
     async fn stat(&self, id: ArtifactId) -> Result<BlobStat> {
         self.retry.run(|| self.inner.stat(id)).await
     }
+
+    /// Calls with notes are retried like those without.
+    fn noted(&self) -> Option<Arc<dyn NotedBackend>> {
+        let inner = self.inner.noted()?;
+        Some(Arc::new(RetryNoted {
+            retry: self.retry.clone(),
+            inner,
+        }))
+    }
+}
+
+/// The notes of a backend with retries.
+#[derive(Debug)]
+struct RetryNoted {
+    retry: Retry,
+    inner: Arc<dyn NotedBackend>,
+}
+
+#[async_trait]
+impl NotedBackend for RetryNoted {
+    async fn store_noted(&self, id: ArtifactId, bytes: Bytes, note: Bytes) -> Result<()> {
+        let store = || {
+            self.inner
+                .store_noted(id, bytes.clone(), note.clone())
+        };
+        self.retry.run(store).await
+    }
+
+    async fn upload_noted(&self, id: ArtifactId) -> Result<Box<dyn NotedUpload>> {
+        self.retry.run(|| self.inner.upload_noted(id)).await
+    }
 }
 
 #[async_trait]
 impl<B: ArtifactInventory> ArtifactInventory for RetryBackend<B> {
-    forward!(inner => close);
+    forward!(inner => close, note_log);
 
     async fn list(&self) -> Result<BlobList> {
         self.retry.run(|| self.inner.list()).await

@@ -261,7 +261,7 @@ impl ArtifactInventory for PackBackend {
         delete::delete(self.shared(), id).await
     }
 
-    /// As in the trait, and compacts each sealed segment of which at least half of the bytes belong to deleted blobs: moves the
+    /// As in the trait, and compacts each sealed segment of which at least 30 % of the bytes belong to deleted blobs: moves the
     /// other blobs to the newest segment and removes the file.
     ///
     /// # Errors

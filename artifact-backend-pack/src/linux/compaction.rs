@@ -18,8 +18,11 @@ use crate::linux::sys;
 
 /// How many records are moved at the same time, so that they share frames.
 const MOVES: usize = 64;
+/// A segment is compacted when this share of its bytes is useless, in per cent. Less would move more than 2.3 bytes to free one; more
+/// would leave a store half of whose blobs were deleted as it is.
+const USELESS_PERCENT: u64 = 30;
 
-/// Compacts each sealed segment of which at least half of the bytes are useless.
+/// Compacts each sealed segment of which at least [`USELESS_PERCENT`] of the bytes are useless.
 pub(crate) async fn compact(shared: &Arc<Shared>) -> Result<()> {
     count_freed(shared).await?;
     for sealed in shared.index.sealed() {
@@ -27,7 +30,7 @@ pub(crate) async fn compact(shared: &Arc<Shared>) -> Result<()> {
         let has_blobs = sealed.footer.payload_bytes > 0;
         // Opening takes the absence of the last one for a loss.
         let is_last = sealed.number() >= shared.root.head();
-        if !is_last && has_blobs && freed.saturating_mul(2) >= sealed.footer.payload_bytes {
+        if !is_last && has_blobs && is_worth_it(freed, sealed.footer.payload_bytes) {
             match compact_one(shared, &sealed).await {
                 // The segment stays, with the damaged blob.
                 Err(error) if error.damaged_blob().is_some() => {
@@ -38,6 +41,10 @@ pub(crate) async fn compact(shared: &Arc<Shared>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_worth_it(freed: u64, payload: u64) -> bool {
+    freed.saturating_mul(100) >= payload.saturating_mul(USELESS_PERCENT)
 }
 
 /// Counts what the sealed segments of the time before the start have made useless. Their indexes are read once.

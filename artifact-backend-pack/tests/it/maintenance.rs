@@ -116,6 +116,24 @@ async fn free_first(backend: &PackBackend, blobs: &mut Vec<(ArtifactId, Bytes)>)
 }
 
 #[tokio::test]
+async fn a_segment_is_compacted_once_a_third_of_it_is_deleted_and_not_at_a_fifth() {
+    for (every, is_compacted) in [(3, true), (5, false)] {
+        let world = World::new();
+        let backend = world.open().await;
+        let mut blobs = fill_small(&backend).await;
+        let deleted: Vec<_> = blobs.iter().step_by(every).map(|(id, _)| *id).collect();
+        for id in &deleted {
+            backend.delete(*id).await.unwrap();
+        }
+        backend.sweep(Duration::ZERO).await.unwrap();
+        let is_left = world.segments().join("00000001").exists();
+        assert_eq!(is_left, !is_compacted, "every {every}th was deleted");
+        blobs.retain(|(id, _)| !deleted.contains(id));
+        check(&backend, &blobs, &deleted).await;
+    }
+}
+
+#[tokio::test]
 async fn the_file_of_a_compacted_segment_becomes_a_later_segment() {
     let world = World::new();
     let backend = world.open().await;

@@ -76,12 +76,12 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         halves::check_backend_to_create(store, database).await?;
     }
     let opened = settings.backend.open_with(bucket::options(settings)).await;
-    let unlayered =
+    let backend =
         opened.map_err(|error| setup_from(error, format!("{backend_name} cannot be used")))?;
     let backend = if settings.metrics_listen.is_some() {
-        metrics::with_metrics(&settings.backend, &unlayered)
+        metrics::with_metrics(&settings.backend, &backend)
     } else {
-        unlayered.clone()
+        backend
     };
     bucket::probe(&backend, settings, &backend_name).await?;
     let database = if let Some(database) = existing {
@@ -91,8 +91,8 @@ pub(crate) async fn open(plan: &ServePlan<'_>) -> Result<Opened> {
         open_database(store).await?
     };
     halves::join(store, &database, &backend).await?;
-    // Before anything else looks for rows. Layers such as that of the metrics show no notes.
-    let notes = notes::catch_up(store, &database, &unlayered).await?;
+    // Before anything else looks for rows.
+    let notes = notes::catch_up(store, &database, &backend).await?;
     let placed = placement::follow(store, &database, &backend).await?;
     let config = StoreConfig::default()
         .with_grace_period(settings.schedule.grace_period)

@@ -274,12 +274,17 @@ fn behind() -> (TempDir, String) {
 }
 
 #[test]
-fn a_server_with_metrics_catches_up_too() {
-    let (folder, id) = behind();
+fn a_server_with_metrics_writes_notes_and_catches_up_too() {
+    let (folder, early) = behind();
     let backend = backend(&folder);
-    let metrics = ["--metrics-listen", "127.0.0.1:0"];
-    let server = Server::start_in(folder, &[&["--backend", &*backend][..], &metrics].concat());
-    assert_eq!(fetch(&server, &id).stdout(), "late");
+    let metrics = ["--backend", &*backend, "--metrics-listen", "127.0.0.1:0"];
+    let server = Server::start_in(folder, &metrics);
+    assert_eq!(fetch(&server, &early).stdout(), "late");
+    let id = deposit(&server, b"measured");
+    let folder = server.stop("TERM");
+    use_saved_database(&folder);
+    let server = start_in(folder);
+    assert_eq!(fetch(&server, &id).stdout(), "measured");
 }
 
 #[test]

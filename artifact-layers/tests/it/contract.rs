@@ -8,6 +8,7 @@ use artifact_backend::{
 };
 use artifact_backend_conformance::{Fault, FaultBackend, Plant, Storage, Suite};
 use artifact_backend_fs::{FsBackend, FsConfig};
+use artifact_backend_pack::{PackBackend, PackConfig};
 use artifact_layers::{
     ConcurrencyLimit, MovingBackend, ReadCache, Retry, Tenant, Throttle, Timeout,
 };
@@ -244,6 +245,36 @@ async fn a_read_cache_over_a_folder_keeps_the_contract_for_one_handle() {
         failed.iter().all(|case| [deletes, random].contains(case)),
         "{report}"
     );
+}
+
+/// The layers pass notes on, and every clause of their contract holds through them. `only` runs no other cases.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_of_layers_over_segments_keeps_the_contract_of_notes() {
+    let fresh = || async {
+        let folder = Arc::new(tempfile::tempdir_in(fast_folder())?);
+        let root = folder.path().join("blobs");
+        let open = move || PackBackend::open(root.clone(), PackConfig::default());
+        let layered = |inner: PackBackend| {
+            inner
+                .layer(ConcurrencyLimit::new(16))
+                .layer(Throttle::new().with_bytes_per_second(4 << 30))
+                .layer(Timeout::new(PATIENCE))
+                .layer(Retry::new())
+                .layer(ReadCache::new(1 << 20))
+        };
+        let storage = Storage::new(layered(open().await?));
+        let reopen = move || {
+            let opening = open();
+            async move { Ok(layered(opening.await?)) }
+        };
+        Ok(storage.with_exclusive_reopen(reopen).with_guard(folder))
+    };
+    let suite = Suite::new(fresh).with_time_limit(PATIENCE).only("noted::");
+    let report = suite.run().await;
+    report.assert_passed();
+    let skipped: Vec<_> = report.skipped().map(|case| case.name).collect();
+    assert_eq!(skipped, [""; 0], "{report}");
+    assert!(report.cases().len() >= 8, "{report}");
 }
 
 async fn assert_passes_over_folders(layer: fn(FsBackend) -> Arc<dyn ArtifactInventory>) {
