@@ -101,6 +101,14 @@ pub(crate) fn warn(line: impl Display) {
     note(format_args!("warning: {line}"));
 }
 
+/// Returns a number of things as text, such as `1 file`.
+pub(crate) fn number_of(number: impl TryInto<u64>, noun: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
 pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }

@@ -65,7 +65,12 @@ impl<I: Intercept, B: ArtifactBackend> ArtifactBackend for Layered<I, B> {
         let call = Call::of_blob(Operation::Upload, id);
         let held = self.intercept.open(call).await;
         let inner = self.intercept.call(call, self.inner.upload(id)).await?;
-        Ok(Box::new(LayeredUpload::new(&self.intercept, id, inner, held)))
+        Ok(Box::new(LayeredUpload::new(
+            &self.intercept,
+            id,
+            inner,
+            held,
+        )))
     }
 
     async fn load(&self, id: ArtifactId) -> Result<Bytes> {
@@ -129,7 +134,12 @@ impl<I: Intercept> NotedBackend for LayeredNoted<I> {
         let held = self.intercept.open(call).await;
         let upload = self.inner.upload_noted(id);
         let inner = self.intercept.call(call, upload).await?;
-        Ok(Box::new(LayeredUpload::new(&self.intercept, id, inner, held)))
+        Ok(Box::new(LayeredUpload::new(
+            &self.intercept,
+            id,
+            inner,
+            held,
+        )))
     }
 }
 

@@ -193,10 +193,7 @@ struct RetryNoted {
 #[async_trait]
 impl NotedBackend for RetryNoted {
     async fn store_noted(&self, id: ArtifactId, bytes: Bytes, note: Bytes) -> Result<()> {
-        let store = || {
-            self.inner
-                .store_noted(id, bytes.clone(), note.clone())
-        };
+        let store = || self.inner.store_noted(id, bytes.clone(), note.clone());
         self.retry.run(store).await
     }
 

@@ -47,7 +47,7 @@ wrk.headers["Content-Type"] = "multipart/form-data; boundary=b"
 
 def wrk(process, address, path, headers, script, args, options):
     """Returns requests per second, the 99th percentile, and the CPU time per request in microseconds."""
-    command = ["wrk", "-t2", f"-c{options.connections}", f"-d{options.seconds}s", "--latency", "-s", script]
+    command = ["wrk", f"-t{min(2, options.connections)}", f"-c{options.connections}", f"-d{options.seconds}s", "--latency", "-s", script]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     command += [f"http://{address}{path}", "--", *args]

@@ -41,6 +41,7 @@ class Reader(threading.Thread):
 def configurations(options, work):
     """Yields the name and the arguments of each configuration."""
     def pack(name):
+        (work / name).mkdir()
         return ["--backend", f"pack://{work}/{name}/blobs"]
 
     yield "files", []

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::check_skipped;
 use crate::failure::{ended_with, setup_from};
-use crate::output;
+use crate::output::{self, number_of};
 
 /// What `audit verify` checks.
 #[derive(Debug, Args)]
@@ -85,7 +85,8 @@ fn sentence(report: &ChainReport) -> String {
         lines,
         ..
     } = report;
-    let mut text = format!("chain {chain}: {lines} lines in {files} files");
+    let (lines, files) = (number_of(*lines, "line"), number_of(*files, "file"));
+    let mut text = format!("chain {chain}: {lines} in {files}");
     if let (Some(first), Some(last)) = (report.first, report.last) {
         text = format!("{text}, from number {first} to {last}");
     }

@@ -148,10 +148,18 @@ pub(crate) struct Json {
 /// Adds the settings and the end of the help to a client command, or to its subcommands.
 pub(super) fn complete(command: clap::Command) -> clap::Command {
     if command.has_subcommands() {
-        return command.mut_subcommands(complete);
+        return command.mut_subcommands(complete_nested);
     }
     let help = help::of_client(command.get_name());
     ClientSettings::augment_args(command).after_long_help(help)
+}
+
+/// As [`complete`], for a command such as `collection get`, whose name alone is that of another.
+fn complete_nested(command: clap::Command) -> clap::Command {
+    if command.has_subcommands() {
+        return command.mut_subcommands(complete_nested);
+    }
+    ClientSettings::augment_args(command).after_long_help(help::AFTER)
 }
 
 /// Runs a client command.

@@ -10,7 +10,7 @@ use super::{files, reference};
 use crate::connect::ClientContext;
 use crate::failure::{self, setup, setup_from};
 use crate::get::{self, NewFile, Written};
-use crate::output::{self, printable, shell_word};
+use crate::output::{self, number_of, printable, shell_word};
 use crate::{files as disk, leftovers};
 
 /// What became of one file.
@@ -121,10 +121,13 @@ impl Done {
         let (written, bytes, shown) = (self.written, self.bytes, folder.display());
         let there = match self.present {
             0 => String::new(),
+            1 => "; 1 was there already".to_owned(),
             present => format!("; {present} were there already"),
         };
         output::note(format_args!(
-            "wrote {written} files, {bytes} bytes, into {shown}{there}"
+            "wrote {}, {}, into {shown}{there}",
+            number_of(written, "file"),
+            number_of(bytes, "byte")
         ));
         let refused = self.refused;
         if refused == 0 {

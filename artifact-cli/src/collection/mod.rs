@@ -12,7 +12,7 @@ use artifact_client::{Collection, CollectionFile, FileFilter};
 use self::command::{GetArguments, PutArguments};
 use crate::cli::Json;
 use crate::connect::{ClientContext, until_interrupted};
-use crate::output::{self, printable};
+use crate::output::{self, number_of, printable};
 
 pub(crate) use self::command::CollectionCommand;
 pub(crate) use self::get::fetch_all;
@@ -164,8 +164,9 @@ async fn seal(context: &ClientContext, collection: &str, Json { json }: Json) ->
     let manifest = manifest.map_err(|error| context.explain(error))?;
     let total = &manifest.total;
     output::note(format_args!(
-        "sealed with {} files, {} bytes",
-        total.files, total.size_bytes
+        "sealed with {}, {}",
+        number_of(total.files, "file"),
+        number_of(total.size_bytes, "byte")
     ));
     if json {
         return output::json(&manifest);

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{files, reference};
 use crate::connect::ClientContext;
 use crate::failure::{self, setup, setup_from};
-use crate::output::{self, printable};
+use crate::output::{self, number_of, printable};
 use crate::put::open;
 use crate::settings::Period;
 
@@ -160,10 +160,13 @@ impl Totals {
         let (stored, bytes) = (self.stored, self.bytes);
         let present = match self.present {
             0 => String::new(),
+            1 => "; 1 was there already".to_owned(),
             present => format!("; {present} were there already"),
         };
         output::note(format_args!(
-            "stored {stored} files, {bytes} bytes{present}"
+            "stored {}, {}{present}",
+            number_of(stored, "file"),
+            number_of(bytes, "byte")
         ));
     }
 }
@@ -203,8 +206,8 @@ async fn opened(context: &ClientContext, target: &Target) -> Result<Opened> {
         for file in files(context, &found.id, None).await? {
             there.insert(file.name.clone(), file);
         }
-        let (shown, number) = (named(&found.id), there.len());
-        output::note(format_args!("{shown}: open, with {number} files"));
+        let (shown, number) = (named(&found.id), number_of(there.len(), "file"));
+        output::note(format_args!("{shown}: open, with {number}"));
         return Ok(Opened {
             id: found.id,
             files: there,

@@ -291,7 +291,7 @@ fn all_files_beside_a_log_can_be_given_to_a_check() {
     let mut command = artifact(folder.path());
     let done = run(command.args(["audit", "verify", "audit.log", "audit.log.lock"])).succeeded();
     assert!(done.stderr.contains("skipped audit.log.lock"), "{done:?}");
-    assert!(done.stdout().contains(" in 1 files"), "{done:?}");
+    assert!(done.stdout().contains(" in 1 file,"), "{done:?}");
     let mut command = artifact(folder.path());
     let done = run(command.args(["audit", "verify", "audit.log.lock"]));
     assert_eq!(done.code, Some(2), "{done:?}");

@@ -111,7 +111,7 @@ fn a_name_that_was_given_to_a_deleted_file_is_a_conflict() {
     assert_eq!(done.code, Some(1));
     says(&done, "the file a.txt is not stored: ");
     says(&done, "the file logs is not stored: ");
-    says(&done, "stored 1 files, 1 bytes; 2 were there already");
+    says(&done, "stored 1 file, 1 byte; 2 were there already");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_collection_is_fetched_into_a_folder_and_the_command_can_be_repeated() {
     says(&some, told);
     says(
         &some,
-        "wrote 1 files, 3 bytes, into half; 1 were there already",
+        "wrote 1 file, 3 bytes, into half; 1 was there already",
     );
     assert_eq!(server.read("half/logs/b.txt"), b"TWO");
     assert_eq!(server.read("half/logs/deep/c.csv"), b"1,2");

@@ -126,7 +126,8 @@ impl fmt::Display for Error {
         }
         let explanation = self.problem().map_or("", Problem::text);
         for text in [self.detail(), explanation] {
-            if !text.is_empty() {
+            // Servers often explain an error with the words of its kind.
+            if !text.is_empty() && text != kind {
                 write!(f, ": {text}")?;
             }
         }

@@ -101,10 +101,17 @@ impl From<Error> for Problem {
                 "the range contains no byte of the artifact",
             ),
             ErrorKind::Unavailable => Self::unavailable("the server cannot do this now; try again"),
-            ErrorKind::OutOfSpace => Self::plain(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "the server is out of space, or below its minimum of free space; its operator must free some",
-            ),
+            ErrorKind::OutOfSpace => {
+                let problem = Self::plain(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "the server is out of space, or below its minimum of free space; its operator must free some",
+                );
+                // Below the minimum, no call has failed, and the store has raised the alarm once. So not each refusal is logged.
+                if std::error::Error::source(&error).is_none() {
+                    return problem;
+                }
+                problem
+            }
             // The store raises the alarm, once for each damaged blob.
             ErrorKind::Corrupt if operation == Operation::Read => {
                 Self::internal("a stored blob is damaged or lost")
