@@ -15,6 +15,9 @@ use crate::linux::index::Found;
 use crate::linux::segment::{self, NotCached, Wait};
 use crate::linux::shared::{Shared, time};
 
+/// The size up to which the checksum of a file is computed on the caller's thread, as those of packed blobs are.
+const VERIFIED_INLINE: usize = 256 << 10;
+
 /// Loads a whole blob. A cached one of a segment is read on the caller's thread.
 pub(crate) async fn load(shared: &Arc<Shared>, id: ArtifactId) -> Result<Bytes> {
     let operation = Operation::Load;
@@ -102,10 +105,18 @@ async fn load_large(shared: &Shared, id: ArtifactId, size: u64, crc: u64) -> Res
     let operation = Operation::Load;
     let loaded = shared.large.load(id).await;
     let bytes = loaded.map_err(|error| missing(operation, id, error))?;
-    if bytes.len() as u64 != size || blob_checksum(id, &bytes) != crc {
+    if bytes.len() as u64 != size {
         return Err(segment::damaged(operation, id));
     }
-    Ok(bytes)
+    let verify = move |bytes: Bytes| (blob_checksum(id, &bytes) == crc).then_some(bytes);
+    let verified = if bytes.len() <= VERIFIED_INLINE {
+        coop::charge(size).await;
+        verify(bytes)
+    } else {
+        let work = move || Ok(verify(bytes));
+        shared.reads.run(operation, work).await?
+    };
+    verified.ok_or_else(|| segment::damaged(operation, id))
 }
 
 /// The index has the blob, so the absence of its file is damage.

@@ -101,17 +101,7 @@ impl From<Error> for Problem {
                 "the range contains no byte of the artifact",
             ),
             ErrorKind::Unavailable => Self::unavailable("the server cannot do this now; try again"),
-            ErrorKind::OutOfSpace => {
-                let problem = Self::plain(
-                    StatusCode::INSUFFICIENT_STORAGE,
-                    "the server is out of space, or below its minimum of free space; its operator must free some",
-                );
-                // Below the minimum, no call has failed, and the store has raised the alarm once. So not each refusal is logged.
-                if std::error::Error::source(&error).is_none() {
-                    return problem;
-                }
-                problem
-            }
+            ErrorKind::OutOfSpace => return Self::out_of_space(error),
             // The store raises the alarm, once for each damaged blob.
             ErrorKind::Corrupt if operation == Operation::Read => {
                 Self::internal("a stored blob is damaged or lost")
@@ -126,6 +116,19 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
+    /// Below the minimum of free space no call has failed, and the store has raised the alarm once, so the log does not need each
+    /// refusal.
+    fn out_of_space(error: Error) -> Self {
+        let problem = Self::plain(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "the server is out of space, or below its minimum of free space; its operator must free some",
+        );
+        if std::error::Error::source(&error).is_none() {
+            return problem;
+        }
+        problem.with_source(error)
+    }
+
     /// Adds `Retry-After` if a deposit that a quota refused fits once other deposits in progress have ended.
     #[must_use = "returns the changed problem"]
     pub(crate) fn retried_if_it_may_fit(self, error: &Error) -> Self {

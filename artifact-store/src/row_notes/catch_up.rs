@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use artifact_backend::{ArtifactId, NoteEvent, NoteLog};
+use artifact_backend::{ArtifactId, ArtifactInventory, NoteEvent, NoteLog};
 use artifact_open::Backend;
 use futures_util::{StreamExt as _, stream::BoxStream};
 
@@ -14,6 +14,7 @@ use crate::database::Database;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::experiment::{Experiment, ExperimentId};
 use crate::placement::PlacementRecord;
+use crate::store_id::StoreIdRecord;
 
 /// The number of events that are applied in one transaction.
 const BATCH: usize = 1_000;
@@ -56,6 +57,8 @@ const BATCH: usize = 1_000;
 pub struct CatchUp {
     catalog: Arc<dyn Catalog>,
     placement: Arc<dyn PlacementRecord>,
+    store_id: Arc<dyn StoreIdRecord>,
+    backend: Arc<dyn ArtifactInventory>,
     log: Arc<dyn NoteLog>,
 }
 
@@ -85,11 +88,14 @@ impl CatchUp {
     /// Prepares to bring a database up to date. Returns `None` if the backend keeps no notes, or this kind of database is not filled
     /// from them. Does no I/O.
     pub fn new(database: &Database, backend: &Backend) -> Option<Self> {
-        let log = backend.inventory().note_log()?;
+        let backend = backend.inventory();
+        let log = backend.note_log()?;
         database.catalog.replayed()?;
         Some(Self {
             catalog: Arc::clone(&database.catalog),
             placement: Arc::clone(&database.placement),
+            store_id: Arc::clone(&database.store_id),
+            backend,
             log,
         })
     }
@@ -102,10 +108,12 @@ impl CatchUp {
     ///
     /// # Errors
     ///
-    /// `Unavailable`, `OutOfSpace` and the kinds that an operator must resolve, of the database or the backend. Damage is no error, but
-    /// in the report, and raised an alarm.
+    /// `Misconfigured`, and nothing is changed, if the database and the backend have different [store ids](crate::StoreHalves). `Unavailable`,
+    /// `OutOfSpace` and the kinds that an operator must resolve, of the database or the backend. Damage is no error, but in the report, and
+    /// raised an alarm.
     pub async fn run(&self) -> Result<(RowNotes, CatchUpReport)> {
         let catalog = replayed(&*self.catalog)?;
+        self.check_store_ids().await?;
         let placement = self.placement.placement().await?;
         if placement.is_some_and(|placement| placement.is_moving()) {
             // A blob that was moved away was not deleted. The migration has caught up when it began, and no note was written since.
@@ -139,6 +147,20 @@ impl CatchUp {
             );
         }
         Ok((self.notes(), report))
+    }
+
+    /// Fails if each half has a store id, but not the same one: the backend would delete rows of another store. A half without one is new.
+    async fn check_store_ids(&self) -> Result<()> {
+        let Some(database) = self.store_id.store_id().await? else {
+            return Ok(());
+        };
+        let backend = self.backend.store_id().await.map_err(backend_error)?;
+        match backend.filter(|backend| *backend != database) {
+            None => Ok(()),
+            Some(backend) => Err(Error::new(ErrorKind::Misconfigured, Operation::CatchUp).with_detail(format!(
+                "the database belongs to {database}, and the backend to {backend}: open those of one store"
+            ))),
+        }
     }
 
     fn notes(&self) -> RowNotes {

@@ -7,7 +7,7 @@ use artifact_backend::{ArtifactInventory as _, ByteRange};
 use artifact_store::{
     ArtifactId, ArtifactStore, Backend, CatchUp, CatchUpReport, CollectOptions, Collector,
     ContentType, Database, ErrorKind, Experiment, FileName, IdempotencyKey, ManagedStore,
-    NewArtifact, Placement, Principal, Quota, QuotaScope, Row, StoreConfig, authorize,
+    NewArtifact, Placement, Principal, Quota, QuotaScope, Row, StoreConfig, StoreHalves, authorize,
 };
 use bytes::Bytes;
 
@@ -380,4 +380,30 @@ impl Open {
         }
         deposited
     }
+}
+
+#[tokio::test]
+async fn notes_of_another_store_change_nothing() {
+    let (ours, theirs) = (Site::new(), Site::new());
+    let mut opened = Vec::new();
+    for site in [&ours, &theirs] {
+        let open = site.open().await;
+        StoreHalves::new(&open.database, &open.backend)
+            .join()
+            .await
+            .unwrap();
+        opened.push(open);
+    }
+    let [ours, theirs] = &opened[..] else {
+        unreachable!("two were opened")
+    };
+    let catch_up = CatchUp::new(&ours.database, &theirs.backend).unwrap();
+    let refused = catch_up.run().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    assert!(
+        refused.detail().contains("open those of one store"),
+        "{refused}"
+    );
+    let catch_up = CatchUp::new(&ours.database, &ours.backend).unwrap();
+    catch_up.run().await.unwrap();
 }
