@@ -178,7 +178,8 @@ fn volumes_of_an_orchestrator_are_accepted() {
     let token = ["--admin-token-file", "secrets/token"];
     let mut serve = as_user(folder.path(), GROUP, &[&SERVE[..], &token].concat());
     let server = Server::spawn(folder, &mut serve);
-    let client = ["--server", &server.url, "put", "artifact"];
+    write(&server.folder.path().join("bytes"), 0o644, "bytes");
+    let client = ["--server", &server.url, "put", "bytes"];
     let client = [&client[2..], &client[..2], &token].concat();
     run(&mut as_user(server.folder.path(), GROUP, &client)).succeeded();
     let folder = server.stop("TERM");
