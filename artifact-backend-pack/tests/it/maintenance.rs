@@ -127,7 +127,7 @@ async fn a_segment_is_compacted_once_a_third_of_it_is_deleted_and_not_at_a_fifth
         }
         backend.sweep(Duration::ZERO).await.unwrap();
         let is_left = world.segments().join("00000001").exists();
-        assert_eq!(is_left, !is_compacted, "every {every}th was deleted");
+        assert_eq!(is_left, !is_compacted, "one of {every} was deleted");
         blobs.retain(|(id, _)| !deleted.contains(id));
         check(&backend, &blobs, &deleted).await;
     }
