@@ -44,13 +44,15 @@ pub enum AuditField {
     Member,
     /// The id of the named administrator that the action is about.
     Administrator,
+    /// What became of the receipt of a deposit: `signed` if the response has it.
+    Receipt,
     /// The address of the client.
     Client,
 }
 
 impl AuditField {
     /// All fields, in the order of a line.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RequestId,
         Self::Method,
         Self::Problem,
@@ -65,6 +67,7 @@ impl AuditField {
         Self::Group,
         Self::Member,
         Self::Administrator,
+        Self::Receipt,
         Self::Client,
     ];
 
@@ -85,6 +88,7 @@ impl AuditField {
             Self::Group => "group",
             Self::Member => "member",
             Self::Administrator => "administrator",
+            Self::Receipt => "receipt",
             Self::Client => "client",
         }
     }

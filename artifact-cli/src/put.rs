@@ -53,7 +53,7 @@ pub(crate) async fn run(context: &ClientContext, arguments: PutArguments) -> Res
         let stored = deposit(context, file, &arguments).await?;
         print(&stored, file, &arguments)?;
         if let Some(path) = &arguments.receipt {
-            until_interrupted(receipt::save(context, &stored.uri, path)).await?;
+            until_interrupted(receipt::save_of_deposit(context, &stored, path)).await?;
         }
     }
     Ok(())
@@ -117,6 +117,9 @@ async fn deposit(
     }
     if let Some(key) = &arguments.idempotency_key {
         options = options.with_idempotency_key(key);
+    }
+    if arguments.receipt.is_some() {
+        options = options.with_receipt();
     }
     if arguments.allow_orphans {
         options = options.with_orphans_allowed();

@@ -17,6 +17,7 @@ pub struct DepositOptions {
     pub(crate) on_progress: Option<ProgressCallback>,
     pub(crate) upload: Option<String>,
     pub(crate) on_upload: Option<UploadCallback>,
+    pub(crate) receipt: bool,
 }
 
 impl DepositOptions {
@@ -97,6 +98,31 @@ impl DepositOptions {
     #[must_use = "this returns the changed options"]
     pub fn with_upload(mut self, id: impl Into<Option<String>>) -> Self {
         self.upload = id.into();
+        self
+    }
+
+    /// Asks for the signed receipt of the artifact, which is then in [`Deposited::receipt`](crate::Deposited::receipt). A server
+    /// without receipts ignores this.
+    ///
+    /// ```
+    /// # use artifact_client::{Client, Deposited, DepositOptions, Result};
+    /// # async fn example(client: Client) -> Result<()> {
+    /// let options = DepositOptions::default().with_receipt();
+    /// let deposited = client.deposit("hello", options).await?;
+    /// let Some(signed) = deposited.receipt else {
+    ///     panic!("this server has no receipts");
+    /// };
+    /// assert!(signed.starts_with("artifact receipt v1\n"));
+    ///
+    /// // The same with the proof that the log of the server has it.
+    /// let proven = client.receipt(&deposited.uri).await?;
+    /// assert!(proven.starts_with(&signed));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "this returns the changed options"]
+    pub fn with_receipt(mut self) -> Self {
+        self.receipt = true;
         self
     }
 }

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::body::{ByteStream, OpenStream};
 use crate::client::{Client, Repeat};
-use crate::deposit::{DepositResponse, Deposited, check_response};
+use crate::deposit::{DepositResponse, Deposited, ReceivedReceipt, WantedReceipt, check_response};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::multipart::{Sent, UploadState};
 use crate::progress::ProgressCallback;
@@ -43,6 +43,7 @@ pub(crate) struct ResumableDeposit<'c> {
     /// The upload to go on with.
     pub(crate) upload: Option<String>,
     pub(crate) on_upload: Option<UploadCallback>,
+    pub(crate) receipt: WantedReceipt,
 }
 
 /// What is called with the id of an upload.
@@ -61,6 +62,9 @@ struct UploadResponse {
     offset: u64,
     length: Option<u64>,
     artifact: Option<DepositResponse>,
+    /// That of the artifact, from the header.
+    #[serde(skip)]
+    receipt: Option<ReceivedReceipt>,
 }
 
 impl ResumableDeposit<'_> {
@@ -80,15 +84,15 @@ impl ResumableDeposit<'_> {
         };
         let mut sent = None;
         loop {
-            let (offset, artifact) = match state.take() {
+            let offset = match state.take() {
                 Some(UploadResponse {
-                    offset, artifact, ..
-                }) => (offset, artifact),
-                None => (0, None),
+                    artifact: Some(artifact),
+                    receipt,
+                    ..
+                }) => return self.check(artifact, receipt, sent).await.map(Some),
+                Some(UploadResponse { offset, .. }) => offset,
+                None => 0,
             };
-            if let Some(artifact) = artifact {
-                return self.check(artifact, sent).await.map(Some);
-            }
             match self.append(&url, offset).await {
                 Ok(sha256) => sent = Some(sha256),
                 Err(failed) => retries.wait_before_retry(failed).await?,
@@ -178,7 +182,8 @@ impl ResumableDeposit<'_> {
     async fn read(&self, url: &Url, retries: &mut Retries) -> Result<UploadResponse> {
         let request = || {
             let request = self.client.request(Method::GET, url.clone());
-            request.header("tus-resumable", "1.0.0")
+            // Only this response is sure to be received: one to an append may be lost.
+            self.receipt.ask(request.header("tus-resumable", "1.0.0"))
         };
         let expected = [StatusCode::OK];
         let sent = self
@@ -189,7 +194,9 @@ impl ResumableDeposit<'_> {
             _ => error,
         })?;
         let limit = self.client.stall_timeout();
-        read_json(OPERATION, response, MAX_OBJECT, limit).await
+        let receipt = self.receipt.find(response.headers());
+        let read: UploadResponse = read_json(OPERATION, response, MAX_OBJECT, limit).await?;
+        Ok(UploadResponse { receipt, ..read })
     }
 
     /// Sends the bytes from an offset on. Returns the SHA-256 of the whole file.
@@ -245,6 +252,7 @@ impl ResumableDeposit<'_> {
     async fn check(
         &self,
         artifact: DepositResponse,
+        receipt: Option<ReceivedReceipt>,
         sent: Option<Sha256Digest>,
     ) -> Result<Deposited> {
         let sha256 = match sent {
@@ -254,7 +262,7 @@ impl ResumableDeposit<'_> {
         let stored = artifact.sha256.as_deref().map(str::parse).transpose();
         let stored = stored.map(Some).map_err(drop).transpose();
         let uri = artifact.uri().to_owned();
-        match check_response(artifact, stored, self.size, sha256) {
+        match check_response(artifact, stored, receipt, (self.size, sha256)) {
             Err(error) if error.kind() == ErrorKind::DigestMismatch => {
                 Err(self.discard(&uri, sent.is_some()).await)
             }

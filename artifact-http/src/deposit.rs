@@ -77,8 +77,9 @@ impl Deposit {
 
     pub(crate) async fn handle(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
         let service = request.service;
+        let head = request.parts;
         let prefix = &service.config.uri_prefix;
-        let wanted = WantedReceipt::of(service, &request.parts.headers)?;
+        let wanted = WantedReceipt::of(service, &head.headers)?;
         let row = store(request, FileIn::Form).await?;
         let body = Deposited {
             artifacts_uri: prefix.uri(row.id).to_string(),
@@ -88,7 +89,7 @@ impl Deposit {
         let mut response = response::json(StatusCode::CREATED, &body);
         let digest = digest_value(&row.sha256);
         response.headers_mut().insert(REPR_DIGEST, digest);
-        wanted.add(service, &row, response.headers_mut());
+        wanted.add(service, head, &row, &mut response);
         Ok(response)
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Subject {
     /// The experiment, once it is known to exist or to be created.
     pub(crate) experiment: Option<ExperimentId>,
     pub(crate) artifact: Option<ArtifactId>,
-    /// What else the path names or the handler made.
+    /// What else the path names or the handler made, and whether it signed a receipt.
     pub(crate) objects: Vec<(AuditField, String)>,
 }
 
@@ -64,7 +64,7 @@ impl Head {
         self.with_subject(|subject| subject.artifact = Some(id));
     }
 
-    /// Records the id of something else.
+    /// Records the id of something else, or what became of it.
     pub(crate) fn is_about(&self, field: AuditField, id: &impl ToString) {
         self.with_subject(|subject| subject.objects.push((field, id.to_string())));
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
 mod model;
+mod older;
 mod restart;
 mod rotation;
 mod select;

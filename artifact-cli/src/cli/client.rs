@@ -106,8 +106,8 @@ pub(crate) struct PutArguments {
     #[arg(long)]
     pub(crate) allow_orphans: bool,
 
-    /// Write the signed receipt of the artifact, with the proof that the log of the server has it, to this file. It replaces a file with this
-    /// name. Only for one FILE
+    /// Write the signed receipt of the artifact, with the proof that the log of the server has it, to this file. If the proof cannot be
+    /// read, the receipt is written without it. It replaces a file with this name. Only for one FILE
     #[arg(long, value_name = "RECEIPT")]
     pub(crate) receipt: Option<PathBuf>,
 

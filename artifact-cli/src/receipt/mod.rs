@@ -9,7 +9,7 @@ use anyhow::Result;
 
 pub(crate) use self::command::ReceiptCommand;
 use self::command::ReceiptCommand::{Get, Keygen, PublicKey, Verify};
-pub(crate) use self::get::save;
+pub(crate) use self::get::save_of_deposit;
 #[cfg(all(feature = "serve", unix, not(artifact_not_unix)))]
 pub(crate) use self::keys::read as read_key;
 use crate::connect::ClientContext;

@@ -1,10 +1,17 @@
 //! Receipts of a real server, verified without it.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
+use artifact_client::{Body, Credential, DepositOptions, Deposited};
+use artifact_receipt::{ReceiptFile, VerifierKey};
+use bytes::Bytes;
+use futures_util::stream;
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Done, Server, artifact, run, run_refused};
+use crate::clients::connect;
+use crate::harness::{Answer, Done, Server, artifact, noise, run, run_refused};
 
 const NAME: &str = "example.com/test";
 
@@ -173,6 +180,122 @@ fn a_receipt_that_was_signed_before_a_kill_is_in_the_log_afterwards() {
         let good = verify(&server, &["--key", &key, "got"]).succeeded();
         assert!(good.stdout().contains(" of 40\n"), "{good:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_returns_the_receipt_of_each_way_to_deposit() {
+    let (server, key) = start(&[]);
+    let key: VerifierKey = key.parse().unwrap();
+    let admin = || Credential::new("admin", &server.token()).unwrap();
+    let client = connect(&server.url, admin());
+    let wanted = || DepositOptions::default().with_receipt();
+    let check = |deposited: &Deposited| {
+        let text = deposited.receipt.as_ref().unwrap();
+        let verified = ReceiptFile::parse(text)
+            .and_then(|file| file.verify(std::slice::from_ref(&key)))
+            .unwrap();
+        assert_eq!(verified.index, None);
+        let said = verified.statement;
+        assert!(deposited.uri.ends_with(&said.id.to_string()), "{said:?}");
+        let stored = (deposited.size_bytes, deposited.sha256.to_string());
+        assert_eq!((said.size, said.sha256.to_string()), stored);
+    };
+    let deposited = client.deposit("in memory", wanted()).await.unwrap();
+    check(&deposited);
+    let proven = client.receipt(&deposited.uri).await.unwrap();
+    assert!(proven.starts_with(&deposited.receipt.unwrap()), "{proven}");
+    let once = Body::from_reader(&b"only once"[..]);
+    check(&client.deposit(once, wanted()).await.unwrap());
+    let form = wanted().with_content_type("multipart/form-data");
+    check(&client.deposit("a form", form).await.unwrap());
+    let collection = client.create_collection(None).await.unwrap();
+    let file = client.put_file(&collection.id, "a/b.txt", "a file", wanted());
+    check(&file.await.unwrap());
+    // Large enough for a resumable upload.
+    let bytes = Bytes::from(noise(17 << 20));
+    let again = bytes.clone();
+    let large = move || stream::iter([Ok::<_, std::io::Error>(again.clone())]);
+    let large = Body::repeatable(large);
+    let (begun, is_upload) = std::sync::mpsc::channel();
+    let options = wanted()
+        .with_size(bytes.len() as u64)
+        .with_on_upload(move |id| begun.send(id.to_owned()).unwrap());
+    check(&client.deposit(large, options).await.unwrap());
+    is_upload.try_recv().unwrap();
+
+    let unasked = client.deposit("x", DepositOptions::default()).await;
+    assert_eq!(unasked.unwrap().receipt, None);
+    let server = Server::start_in(server.stop("TERM"), &[]);
+    let client = connect(
+        &server.url,
+        Credential::new("admin", &server.token()).unwrap(),
+    );
+    let without = client.deposit("no key", wanted()).await.unwrap();
+    assert_eq!(without.receipt, None);
+}
+
+/// Forwards connections to a server until a request for a receipt arrives, which it answers itself.
+fn without_proofs(server: &Server) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let upstream = server.url.replace("http://", "");
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut server = TcpStream::connect(&upstream).unwrap();
+            let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let mut piece = vec![0; 64 << 10];
+            while let Ok(length @ 1..) = client.read(&mut piece) {
+                // The client sends a request after the response to the one before.
+                if piece.starts_with(b"GET ") {
+                    let refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                    client.write_all(refusal).unwrap();
+                    break;
+                }
+                server.write_all(&piece[..length]).unwrap();
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn put_keeps_the_receipt_of_the_deposit_if_its_proof_cannot_be_read() {
+    let (server, key) = start(&[]);
+    server.write("file", b"the content");
+    server.write("file.receipt", b"an older one");
+    let url = without_proofs(&server);
+    let put = |to: &str| {
+        let mut command = artifact(server.folder.path());
+        command.args(["put", "file", "--receipt", to, "--retries", "0"]);
+        command.args([
+            "--server",
+            &url,
+            "--admin-token-file",
+            "artifact-data/admin-token",
+        ]);
+        run(&mut command).succeeded()
+    };
+    let done = put("file.receipt");
+    let uri = done.stdout().trim_end();
+    let note = "the receipt has no proof yet: ";
+    assert!(done.stderr.contains(note), "{done:?}");
+    let advice = format!("artifact receipt get {uri}");
+    assert!(done.stderr.contains(&advice), "{done:?}");
+    let unproven = verify(&server, &["--key", &key, "file.receipt", "file"]);
+    assert_eq!(unproven.code, Some(1), "{unproven:?}");
+    let arguments = ["--key", &key, "--without-proof", "file.receipt", "file"];
+    verify(&server, &arguments).succeeded();
+    // To standard output once, after the URI.
+    let done = put("-");
+    let (uri, receipt) = done.stdout().split_once('\n').unwrap();
+    server.write("printed", receipt.as_bytes());
+    let arguments = ["--key", &key, "--without-proof", "printed", "file"];
+    let good = verify(&server, &arguments).succeeded();
+    assert!(
+        good.stdout().contains(&format!("verified {uri}\n")),
+        "{good:?}"
+    );
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Client {
                 content_type,
                 sha256,
                 verified: true,
+                receipt: None,
             }
         }))
     }

@@ -7,8 +7,8 @@ use futures_util::future::{Either, select};
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 
-use super::Deposited;
 use super::response::check_response;
+use super::{Deposited, WantedReceipt};
 use crate::body::{ByteStream, OpenStream};
 use crate::client::Client;
 use crate::disposition::content_disposition;
@@ -52,6 +52,7 @@ pub(super) struct Deposit<'c> {
     pub(super) size: Option<u64>,
     pub(super) expires_in: Option<Duration>,
     pub(super) on_progress: Option<ProgressCallback>,
+    pub(super) receipt: WantedReceipt,
 }
 
 impl Deposit<'_> {
@@ -125,6 +126,7 @@ impl Deposit<'_> {
             size,
             expires_in,
             on_progress,
+            receipt,
             ..
         } = self;
         let state = UploadState::new(on_progress.clone());
@@ -135,6 +137,7 @@ impl Deposit<'_> {
         if let Some(period) = expires_in {
             request = request.header("artifact-expires-in", period.as_secs());
         }
+        request = receipt.ask(request);
         let form = Form::new(envelope, stream, *size, state.clone());
         let request = request.body(reqwest::Body::wrap_stream(form));
 
@@ -183,7 +186,8 @@ impl Deposit<'_> {
             }
         };
         let stored = header_text(response.headers(), &REPR_DIGEST).map(repr_digest::sha256);
+        let receipt = receipt.find(response.headers());
         let response = read_json(Operation::Deposit, response, MAX_OBJECT, limit).await?;
-        Ok(check_response(response, stored, count, sha256)?)
+        Ok(check_response(response, stored, receipt, (count, sha256))?)
     }
 }

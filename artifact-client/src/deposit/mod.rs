@@ -3,6 +3,7 @@
 mod attempt;
 mod checks;
 mod named;
+mod receipt;
 mod response;
 
 use artifact_backend::Sha256Digest;
@@ -19,6 +20,7 @@ use crate::error::Result;
 use crate::multipart::Envelope;
 use crate::resumable::{RESUMABLE_FROM, ResumableDeposit};
 
+pub(crate) use self::receipt::{ReceivedReceipt, WantedReceipt};
 pub(crate) use self::response::{DepositResponse, check_response};
 
 /// A successful deposit. The server has made the bytes and their record durable.
@@ -37,6 +39,12 @@ pub struct Deposited {
     /// Whether the server confirmed this SHA-256 (`Repr-Digest` of the response). A server that does
     /// not send the field confirms only the size.
     pub verified: bool,
+    /// The receipt that the server has signed, without a proof, if the deposit [asked](DepositOptions::with_receipt) for it. Nothing of
+    /// it is verified: `artifact receipt verify` and the crate `artifact-receipt` do that.
+    ///
+    /// `None` if the server has no receipts or could not sign this one, and after [`put_file`](Client::put_file) if a lost response
+    /// was found to be a success. [`Client::receipt`] then may have it.
+    pub receipt: Option<String>,
 }
 
 impl Client {
@@ -87,6 +95,7 @@ impl Client {
             on_progress,
             upload,
             on_upload,
+            receipt,
         } = options;
         let content_type = content_type
             .as_deref()
@@ -110,6 +119,7 @@ impl Client {
             size: size.or(body_size),
             expires_in,
             on_progress,
+            receipt: WantedReceipt(receipt),
         };
         if is_form {
             deposit.use_form();
@@ -147,6 +157,7 @@ impl Client {
                 on_progress: deposit.on_progress.clone(),
                 upload,
                 on_upload,
+                receipt: deposit.receipt,
             };
             if let Some(deposited) = Box::pin(resumable.run()).await? {
                 return Ok(deposited);

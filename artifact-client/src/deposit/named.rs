@@ -2,9 +2,9 @@
 
 use reqwest::Url;
 
-use super::Deposited;
 use super::attempt::Deposit;
 use super::checks::{check_content_type, check_expires_in, sha256_of};
+use super::{Deposited, WantedReceipt};
 use crate::body::{Body, ByteStream, Source};
 use crate::client::Client;
 use crate::deposit_options::DepositOptions;
@@ -33,6 +33,7 @@ impl Client {
             size,
             expires_in,
             on_progress,
+            receipt,
             ..
         } = options;
         // This type counts as none, so the server guesses one by the name.
@@ -48,6 +49,7 @@ impl Client {
             size: size.or(body_size),
             expires_in,
             on_progress,
+            receipt: WantedReceipt(receipt),
         };
         let open = match source {
             Source::Once(stream) => {

@@ -3,7 +3,7 @@
 use artifact_backend::Sha256Digest;
 use serde::Deserialize;
 
-use super::Deposited;
+use super::{Deposited, ReceivedReceipt};
 use crate::error::{Error, ErrorKind, Operation, Result};
 
 /// The body of a 201 response.
@@ -23,12 +23,12 @@ impl DepositResponse {
     }
 }
 
-/// Compares a 201 response, and the digest in its `Repr-Digest`, with what was sent.
+/// Compares a 201 response, and the digest in its `Repr-Digest`, with what was sent: this many bytes with this SHA-256.
 pub(crate) fn check_response(
     response: DepositResponse,
     stored: Option<Result<Option<Sha256Digest>, ()>>,
-    count: u64,
-    sha256: Sha256Digest,
+    receipt: Option<ReceivedReceipt>,
+    (count, sha256): (u64, Sha256Digest),
 ) -> Result<Deposited> {
     let DepositResponse {
         artifacts_uri: uri,
@@ -65,11 +65,19 @@ pub(crate) fn check_response(
         );
         return Err(Error::new(ErrorKind::DigestMismatch, Operation::Deposit).with_detail(detail));
     }
+    let receipt = receipt.transpose().map_err(|()| {
+        Error::new(ErrorKind::Protocol, Operation::Deposit)
+            .with_response(201, None)
+            .with_detail(format!(
+                "the artifact is stored as {uri}, but the response's Artifact-Receipt is not a receipt"
+            ))
+    })?;
     Ok(Deposited {
         uri,
         size_bytes,
         content_type,
         sha256,
         verified: stored.is_some(),
+        receipt,
     })
 }

@@ -85,6 +85,47 @@ async fn a_server_without_a_digest_leaves_the_deposit_unverified() {
 }
 
 #[tokio::test]
+async fn a_receipt_is_asked_for_and_returned_only_if_wanted() {
+    // printf 'a receipt\n' | base64
+    for (field, expected) in [
+        (
+            "artifact-receipt: :YSByZWNlaXB0Cg==:\r\n",
+            Some("a receipt\n"),
+        ),
+        // A server without receipts.
+        ("", None),
+    ] {
+        for body in bodies() {
+            let reply = created(5).replacen("content-type", &format!("{field}content-type"), 1);
+            let (client, served) = server_replying(reply.clone()).await;
+            let wanted = options().with_receipt();
+            let deposited = client.deposit(body, wanted).await.unwrap();
+            assert_eq!(deposited.receipt.as_deref(), expected);
+            let request = served.await.unwrap();
+            assert_eq!(request.header("artifact-receipt"), Some("?1"));
+            let (client, served) = server_replying(reply).await;
+            let deposited = client.deposit("hello", options()).await.unwrap();
+            assert_eq!(deposited.receipt, None);
+            assert_eq!(served.await.unwrap().header("artifact-receipt"), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_receipt_is_an_error_that_names_the_artifact() {
+    for value in ["YSByZWNlaXB0Cg==", ":YSByZW:", "::", "?1"] {
+        let field = format!("artifact-receipt: {value}\r\ncontent-type");
+        let reply = created(5).replacen("content-type", &field, 1);
+        let (client, _served) = server_replying(reply).await;
+        let error = client.deposit("hello", options().with_receipt()).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{value}");
+        assert!(!error.is_retryable());
+        assert!(error.detail().contains(URI), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_digest_is_sent_ahead_only_for_bytes_in_memory() {
     for (body, ahead) in bodies().into_iter().zip([true, false, false, false]) {
         let (client, served) = server_replying(created_with_digest(HELLO)).await;

@@ -56,8 +56,9 @@ impl PutFile {
     ) -> Result<Response, Problem> {
         check_no_parameters(&request)?;
         let path = name.get()?;
-        let (service, headers) = (request.service, &request.parts.headers);
-        check_no_form(request.parts)?;
+        let (service, head) = (request.service, request.parts);
+        let headers = &head.headers;
+        check_no_form(head)?;
         check_conditions(headers)?;
         let wanted = WantedReceipt::of(service, headers)?;
         let is_conditional = creates_only(headers);
@@ -79,7 +80,7 @@ impl PutFile {
         let mut response = response::json(StatusCode::CREATED, &body);
         let digest = digest_value(&row.sha256);
         response.headers_mut().insert(REPR_DIGEST, digest);
-        wanted.add(service, &row, response.headers_mut());
+        wanted.add(service, head, &row, &mut response);
         Ok(response)
     }
 }

@@ -73,7 +73,7 @@ impl DepositContent {
         let headers = response.headers_mut();
         headers.insert(REPR_DIGEST, digest_value(&row.sha256));
         headers.insert(LOCATION, location(parts, &row.id.to_string()));
-        wanted.add(service, &row, headers);
+        wanted.add(service, parts, &row, &mut response);
         Ok(response)
     }
 }

@@ -129,7 +129,7 @@ parameters! {
     pub(crate) IDEMPOTENCY_KEY = header("IdempotencyKey", "Idempotency-Key", "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"",
         "Random text of 1 to 255 characters in double quotes. A repeated deposit with the same key, within a day, returns the artifact of the first (M-15).");
     pub(crate) RECEIPT = header("Receipt", "Artifact-Receipt", "?1",
-        "`?1` asks for the signed receipt of the deposit, in the field `Artifact-Receipt` of the response (R-2).");
+        "`?1` asks for the signed receipt of the deposit, in the field `Artifact-Receipt` of the response. To a request about an upload, that is so if the upload is complete (R-2).");
     pub(crate) TUS_RESUMABLE = header("TusResumable", "Tus-Resumable", "1.0.0",
         "The version of tus that the client speaks (U-1).");
     pub(crate) UPLOAD_LENGTH = header("UploadLength", "Upload-Length", "12345678",

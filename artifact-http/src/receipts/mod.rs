@@ -3,11 +3,14 @@
 mod log;
 mod read;
 
+use artifact_audit::AuditField;
 use artifact_store::Row;
+use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::head::Head;
 use crate::problem::Problem;
 use crate::router::Service;
 
@@ -23,6 +26,9 @@ pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// In a request, whether the client wants the receipt of a deposit; in a response, the receipt.
 const RECEIPT: HeaderName = HeaderName::from_static("artifact-receipt");
+
+/// What the audit log says of a receipt that a response has.
+const SIGNED: &str = "signed";
 
 /// A deposit whose client may want the receipt.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +48,9 @@ impl WantedReceipt {
         }
     }
 
-    /// Adds the signed receipt of a stored artifact to the response, if the client wants it.
-    pub(crate) fn add(self, service: &Service, row: &Row, headers: &mut HeaderMap) {
+    /// Adds the signed receipt of a stored artifact to the response, and to the line of the audit log that there is one, if the client
+    /// wants it.
+    pub(crate) fn add(self, service: &Service, head: &Head, row: &Row, response: &mut Response) {
         let Some(log) = service.config.receipts.as_ref().filter(|_| self.0) else {
             return;
         };
@@ -51,7 +58,9 @@ impl WantedReceipt {
             Ok(receipt) => {
                 let receipt = BASE64_STANDARD.encode(receipt.to_string());
                 let value = HeaderValue::from_str(&format!(":{receipt}:"));
-                headers.insert(RECEIPT, value.expect("base64 is visible ASCII"));
+                let value = value.expect("base64 is visible ASCII");
+                response.headers_mut().insert(RECEIPT, value);
+                head.is_about(AuditField::Receipt, &SIGNED);
             }
             // The artifact is stored, and its receipt can be read later.
             Err(error) => tracing::error!(

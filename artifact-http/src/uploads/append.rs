@@ -13,6 +13,7 @@ use crate::endpoint::{Access, Endpoint};
 use crate::management::{ArtifactBody, check_no_parameters};
 use crate::openapi::{Answer, Docs, RequestContent, parameters};
 use crate::problem::Problem;
+use crate::receipts::WantedReceipt;
 use crate::request::AuthorizedRequest;
 
 pub(crate) struct AppendUpload;
@@ -29,7 +30,7 @@ impl AppendUpload {
             summary: "Append bytes to an upload",
             clauses: &[
                 "M-1", "M-2", "U-1", "U-3", "U-4", "U-5", "U-6", "U-7", "U-9", "U-10", "U-12",
-                "U-13", "D-13", "M-16",
+                "U-13", "D-13", "M-16", "R-2",
             ],
             parameters: &[
                 &parameters::TUS_RESUMABLE,
@@ -39,6 +40,7 @@ impl AppendUpload {
                 &parameters::CONTENT_DIGEST,
                 &parameters::UPLOAD_COMPLETE,
                 &parameters::INTEROP_VERSION,
+                &parameters::RECEIPT,
             ],
             content: Some(RequestContent::of_append()),
             answers: &[
@@ -83,6 +85,7 @@ async fn append(
     } = request;
     let headers = &parts.headers;
     protocol.check(headers)?;
+    let wanted = WantedReceipt::of(service, headers)?;
     let piece = match protocol {
         Protocol::Tus => Piece::by_tus(headers, &body)?,
         Protocol::Draft => Piece::by_draft(headers, &body)?,
@@ -107,10 +110,12 @@ async fn append(
     };
     let progress = target.receive(append, incoming).await?;
     progress.name_artifact(parts);
-    Ok(match (protocol, &progress.row) {
+    let mut response = match (protocol, &progress.row) {
         (Protocol::Draft, Some(row)) => reply::completed(service, parts, &progress, row),
         _ => reply::changed(service, parts, StatusCode::NO_CONTENT, &progress),
-    })
+    };
+    progress.add_receipt(wanted, service, parts, &mut response);
+    Ok(response)
 }
 
 /// What the header of an append says about its content.

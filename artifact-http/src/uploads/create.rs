@@ -17,6 +17,7 @@ use crate::endpoint::{Access, Endpoint};
 use crate::management::check_no_parameters;
 use crate::openapi::{Answer, Docs, RequestContent, parameters};
 use crate::problem::Problem;
+use crate::receipts::WantedReceipt;
 use crate::request::AuthorizedRequest;
 use crate::router::Service;
 
@@ -34,7 +35,7 @@ impl CreateUpload {
             summary: "Begin a resumable upload",
             clauses: &[
                 "M-1", "M-2", "U-1", "U-2", "U-3", "U-4", "U-7", "U-9", "U-10", "U-11", "U-13",
-                "D-13", "D-14", "M-16",
+                "D-13", "D-14", "M-16", "R-2",
             ],
             parameters: &[
                 &parameters::TUS_RESUMABLE,
@@ -48,6 +49,7 @@ impl CreateUpload {
                 &parameters::UPLOAD_COMPLETE,
                 &parameters::INTEROP_VERSION,
                 &parameters::CONTENT_DISPOSITION,
+                &parameters::RECEIPT,
             ],
             content: Some(RequestContent::bytes()),
             answers: &[Answer::empty(
@@ -105,6 +107,7 @@ pub(super) async fn begin(
         body,
     } = request;
     let uploads = uploads(service)?;
+    let wanted = WantedReceipt::of(service, &parts.headers)?;
     let verification = Verification::of(&parts.headers, protocol)?;
     let content = draft::content_length(&parts.headers, &body);
     let mut target = Target {
@@ -137,7 +140,9 @@ pub(super) async fn begin(
         target.complete(session).await?
     };
     progress.name_artifact(parts);
-    Ok(created_response(service, parts, location, &progress))
+    let mut response = created_response(service, parts, location, &progress);
+    progress.add_receipt(wanted, service, parts, &mut response);
+    Ok(response)
 }
 
 fn created_response(

@@ -21,6 +21,7 @@ use super::{draft, reply};
 use crate::deposit::{FileIn, expires_in, store};
 use crate::management::{check_no_form, check_no_parameters};
 use crate::problem::{Problem, ProblemType};
+use crate::receipts::WantedReceipt;
 use crate::request::AuthorizedRequest;
 
 /// Returns whether a request begins an upload by the draft.
@@ -72,12 +73,15 @@ async fn create(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
 /// Deposits the content.
 async fn whole(request: AuthorizedRequest<'_>) -> Result<Response, Problem> {
     let (service, parts) = (request.service, request.parts);
+    let wanted = WantedReceipt::of(service, &parts.headers)?;
     let stored = store(request, FileIn::Content).await;
     let row = stored.map_err(|problem| {
         // There is no upload to go on with.
         problem.with_default_header(UPLOAD_COMPLETE, HeaderValue::from_static("?1"))
     })?;
-    Ok(reply::deposited(service, parts, &row))
+    let mut response = reply::deposited(service, parts, &row);
+    wanted.add(service, parts, &row, &mut response);
+    Ok(response)
 }
 
 /// Returns the type and name of the file: those that a deposit would record (M-10), or else those of `Upload-Metadata`, which

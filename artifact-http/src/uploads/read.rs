@@ -12,6 +12,7 @@ use crate::endpoint::{Access, Endpoint};
 use crate::management::check_no_parameters;
 use crate::openapi::{Answer, Docs, parameters};
 use crate::problem::Problem;
+use crate::receipts::WantedReceipt;
 use crate::request::AuthorizedRequest;
 use crate::response;
 
@@ -28,9 +29,13 @@ impl ReadUpload {
             tag: "uploads",
             summary: "Ask how much of an upload has arrived",
             clauses: &[
-                "M-1", "M-2", "U-1", "U-3", "U-6", "U-7", "U-10", "U-12", "M-16",
+                "M-1", "M-2", "U-1", "U-3", "U-6", "U-7", "U-10", "U-12", "M-16", "R-2",
             ],
-            parameters: &[&parameters::TUS_RESUMABLE, &parameters::INTEROP_VERSION],
+            parameters: &[
+                &parameters::TUS_RESUMABLE,
+                &parameters::INTEROP_VERSION,
+                &parameters::RECEIPT,
+            ],
             answers: &[
                 Answer::json::<UploadBody<'static>>(
                     200,
@@ -70,6 +75,7 @@ async fn read(
         body: _,
     } = request;
     protocol.check_if_any(&parts.headers)?;
+    let wanted = WantedReceipt::of(service, &parts.headers)?;
     let target = Target {
         uploads: uploads(service)?.clone(),
         principal,
@@ -85,10 +91,13 @@ async fn read(
     let (session, row) = (&progress.session, progress.row.as_deref());
     if protocol == Protocol::Draft && parts.method == Method::HEAD {
         let status = StatusCode::NO_CONTENT;
-        return Ok(reply::changed(service, parts, status, &progress));
+        let mut response = reply::changed(service, parts, status, &progress);
+        progress.add_receipt(wanted, service, parts, &mut response);
+        return Ok(response);
     }
     let body = UploadBody::new(session, row, &service.config.uri_prefix);
     let mut response = response::json(StatusCode::OK, &body);
     reply::describe(response.headers_mut(), service, parts, &progress);
+    progress.add_receipt(wanted, service, parts, &mut response);
     Ok(response)
 }

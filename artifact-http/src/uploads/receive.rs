@@ -6,6 +6,7 @@ use artifact_store::{
     Append, ErrorKind, ExperimentId, Principal, Row, UploadId, UploadSession, Uploads,
 };
 use axum::body::Body;
+use axum::response::Response;
 use futures_util::StreamExt as _;
 use http::{HeaderValue, StatusCode};
 
@@ -17,6 +18,8 @@ use crate::concurrency_limiter::Permit;
 use crate::head::Head;
 use crate::outlive::Outlive;
 use crate::problem::{Problem, ProblemType};
+use crate::receipts::WantedReceipt;
+use crate::router::Service;
 
 /// What an upload is after a request: the session, and the artifact if it is complete.
 #[derive(Debug)]
@@ -30,6 +33,19 @@ impl Progress {
     pub(super) fn name_artifact(&self, head: &Head) {
         if let Some(row) = &self.row {
             head.is_about_artifact(row.id);
+        }
+    }
+
+    /// Adds the receipt of the artifact of a complete upload to the response, if the client wants it.
+    pub(super) fn add_receipt(
+        &self,
+        wanted: WantedReceipt,
+        service: &Service,
+        head: &Head,
+        response: &mut Response,
+    ) {
+        if let Some(row) = &self.row {
+            wanted.add(service, head, row, response);
         }
     }
 }

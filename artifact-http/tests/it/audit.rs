@@ -57,6 +57,59 @@ fn text(log: &AuditLog) -> String {
     std::fs::read_to_string(log.path()).unwrap()
 }
 
+#[tokio::test]
+async fn the_line_of_a_deposit_says_that_a_receipt_was_signed() {
+    let site = Site::new().await;
+    let admin = Member::admin();
+    let path = format!("/v1/experiments/{HOME}/artifacts");
+    let send = async |method: Method, path: &str, fields: &[(&str, &str)], body: &'static str| {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.header("authorization", admin.authorization());
+        let reply = site.community.send(request.body(Body::from(body)).unwrap());
+        let reply = reply.await;
+        assert!(reply.status.is_success(), "{}", reply.text());
+        reply
+    };
+    let wanted = ("artifact-receipt", "?1");
+    send(Method::POST, &path, &[wanted], "abc").await;
+    send(Method::POST, &path, &[], "abc").await;
+    send(Method::POST, &path, &[("artifact-receipt", "?0")], "abc").await;
+    let tus = ("tus-resumable", "1.0.0");
+    let uploads = format!("/v1/experiments/{HOME}/uploads");
+    let fields = [tus, wanted, ("upload-length", "3")];
+    let begun = send(Method::POST, &uploads, &fields, "").await;
+    let octets = ("content-type", "application/offset+octet-stream");
+    let fields = [tus, octets, wanted, ("upload-offset", "0")];
+    send(Method::PATCH, begun.header("location"), &fields, "abc").await;
+
+    site.log.close().await.unwrap();
+    let lines = text(&site.log);
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["event"] == "action");
+    let found: Vec<_> = lines
+        .map(|line| (line["action"].clone(), line.get("receipt").cloned()))
+        .collect();
+    let expected = [
+        ("depositContent", Some(json!("signed"))),
+        ("depositContent", None),
+        ("depositContent", None),
+        // It begins, and signs nothing.
+        ("createUpload", None),
+        ("appendUpload", Some(json!("signed"))),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(action, receipt)| (json!(action), receipt))
+    );
+    let verified = artifact_audit::verify_files(&[site.log.path()], &[]).unwrap();
+    assert!(verified.is_good(), "{verified:?}");
+}
+
 fn line(action: &str, outcome: &str, problem: impl Into<Value>) -> (String, String, Value) {
     (action.to_owned(), outcome.to_owned(), problem.into())
 }

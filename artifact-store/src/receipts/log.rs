@@ -10,19 +10,18 @@ use artifact_receipt::{
 };
 use tokio::sync::Mutex;
 
-use super::record::{QueuedReceipt, ReceiptBatch, ReceiptLogState, ReceiptNode, ReceiptRecord};
+use super::record::{
+    MAX_BATCH, QueuedReceipt, ReceiptBatch, ReceiptLogState, ReceiptNode, ReceiptRecord,
+};
 use crate::authorize::ReadGrant;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::row::Row;
-
-/// How many artifacts get their leaves in one transaction.
-const BATCH: u32 = 1_000;
 
 /// How often an append is tried again because another server has appended.
 const ATTEMPTS: usize = 16;
 
 /// How many batches a request appends before it gives up its wait for the leaf of one artifact.
-const BATCHES_FOR_ONE: usize = 16;
+const BATCHES_FOR_ONE: usize = 4;
 
 /// The signed receipts of a store, and the log of them. A clone shares the same state.
 ///
@@ -165,7 +164,7 @@ impl ReceiptLog {
             .with_detail("many artifacts wait for the log of receipts; try again"))
     }
 
-    /// Appends a batch of up to 1,000 artifacts to the log, and returns how many. 0 means that none waits.
+    /// Appends a batch of up to 4,000 artifacts to the log, and returns how many. 0 means that none waits.
     ///
     /// # Errors
     ///
@@ -175,7 +174,7 @@ impl ReceiptLog {
         let record = &self.shared.record;
         let mut edge = self.shared.edge.lock().await;
         for _ in 0..ATTEMPTS {
-            let queued = record.queued_receipts(BATCH).await?;
+            let queued = record.queued_receipts(MAX_BATCH).await?;
             if queued.is_empty() {
                 return Ok(0);
             }

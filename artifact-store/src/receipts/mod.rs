@@ -6,4 +6,5 @@ mod record;
 
 pub(crate) use self::copy::CopiedLog;
 pub use self::log::ReceiptLog;
+pub(crate) use self::record::clamped_batch;
 pub use self::record::{QueuedReceipt, ReceiptBatch, ReceiptLogState, ReceiptNode, ReceiptRecord};

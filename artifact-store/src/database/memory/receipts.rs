@@ -1,6 +1,6 @@
 //! The log of receipts of a database in memory.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 
 use artifact_backend::ArtifactId;
@@ -8,11 +8,11 @@ use artifact_receipt::{KeyName, LogSecret, TreeHash};
 use async_trait::async_trait;
 
 use super::MemoryDatabase;
-use crate::catalog::clamped_limit;
 use crate::dump::DumpRecord;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::receipts::{
     CopiedLog, QueuedReceipt, ReceiptBatch, ReceiptLogState, ReceiptNode, ReceiptRecord,
+    clamped_batch,
 };
 use crate::row::Row;
 
@@ -60,8 +60,9 @@ impl Receipts {
         for node in &batch.nodes {
             self.insert(node);
         }
+        let appended: HashSet<_> = batch.numbers.iter().collect();
         self.queue
-            .retain(|queued| !batch.numbers.contains(&queued.number));
+            .retain(|queued| !appended.contains(&queued.number));
         true
     }
 
@@ -136,7 +137,8 @@ impl ReceiptRecord for MemoryDatabase {
     async fn queued_receipts(&self, limit: u32) -> Result<Vec<QueuedReceipt>> {
         let maps = self.maps();
         let queue = maps.rows.receipts.queue.iter();
-        Ok(queue.take(clamped_limit(limit)).cloned().collect())
+        let limit = clamped_batch(limit) as usize;
+        Ok(queue.take(limit).cloned().collect())
     }
 
     async fn append_receipts(&self, batch: &ReceiptBatch) -> Result<bool> {

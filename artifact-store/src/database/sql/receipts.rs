@@ -8,9 +8,8 @@ use async_trait::async_trait;
 
 use super::records::{Columns, Decoder, Record};
 use super::{SqlDatabase, params, stored};
-use crate::catalog::clamped_limit;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::receipts::{QueuedReceipt, ReceiptBatch, ReceiptLogState, ReceiptRecord};
+use crate::receipts::{QueuedReceipt, ReceiptBatch, ReceiptLogState, ReceiptRecord, clamped_batch};
 
 pub(super) const SELECT_LOG: &str = "SELECT origin, secret, size FROM receipt_log";
 pub(super) const SELECT_LEAVES: &str = "\
@@ -184,7 +183,7 @@ impl<D: SqlDatabase> ReceiptRecord for D {
     }
 
     async fn queued_receipts(&self, limit: u32) -> Result<Vec<QueuedReceipt>> {
-        let params = params![stored(clamped_limit(limit) as u64)];
+        let params = params![i64::from(clamped_batch(limit))];
         let records = self.query(Operation::Receipt, SELECT_FIRST, params);
         let records: Vec<QueuedRecord> = records.await?;
         let records = records.into_iter();

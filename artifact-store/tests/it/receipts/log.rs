@@ -40,9 +40,11 @@ async fn check(database: Database) {
     assert_eq!(index, Some(3));
 
     // More than one batch, and more than one tile.
-    insert(&database, 4..1_300).await;
     let old = checkpoint(&log).await;
-    assert_eq!(append_all(&log).await, 1_296);
+    for (numbers, appended) in [(4..700, 696), (700..1_300, 600)] {
+        insert(&database, numbers).await;
+        assert_eq!(append_all(&log).await, appended);
+    }
     let new = checkpoint(&log).await;
     assert_eq!((old.size, new.size), (4, 1_300));
     for n in [0, 255, 256, 1_000, 1_299] {
@@ -77,6 +79,25 @@ async fn check(database: Database) {
     verify(&restarted, &signed, &numbered(1_301));
     verify_consistency((0, TreeHash::of_nothing()), (new.size, new.root), &[]).unwrap();
     assert_eq!(checkpoint(&log).await, checkpoint(&restarted).await);
+}
+
+#[tokio::test]
+async fn a_batch_has_at_most_4_000_artifacts() {
+    let database = in_memory().await;
+    let log = open(&database).await;
+    insert(&database, 0..4_001).await;
+    let queued = async |limit| {
+        let queued = database.receipts.queued_receipts(limit).await;
+        queued.unwrap().len()
+    };
+    assert_eq!((queued(0).await, queued(3).await), (1, 3));
+    assert_eq!(queued(u32::MAX).await, 4_000);
+    assert_eq!(log.append_queued().await.unwrap(), 4_000);
+    assert_eq!(log.append_queued().await.unwrap(), 1);
+    assert_eq!(log.append_queued().await.unwrap(), 0);
+    for n in [0, 3_999, 4_000] {
+        assert_eq!(proven(&log, &numbered(n)).await.index, Some(u64::from(n)));
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::management::{get, manage};
+use super::uploads::{append, begin};
 use crate::form::{FILE, form, noise};
 use crate::reply::Reply;
 use crate::scenario::{Outcome, Stop, scenarios};
@@ -15,6 +16,7 @@ use crate::site::{Context, Credential, Site};
 
 scenarios!("receipts":
     deposits_return_a_signed_receipt ["R-1", "R-2"],
+    complete_uploads_return_a_signed_receipt ["R-1", "R-2"],
     receipts_are_returned_only_if_wanted ["R-2"],
     receipts_are_proven ["R-1", "R-3"],
     only_those_of_the_read_rule_read_receipts ["R-3"],
@@ -127,6 +129,31 @@ async fn deposits_return_a_signed_receipt(site: Context) -> Outcome {
     let id = uri.get(uri.len().saturating_sub(32)..).unwrap_or_default();
     let verified = verify(&reply, &receipt_in(&reply)?, &key)?;
     check(&site, &reply, &verified.statement, id, &worker, &bytes)
+}
+
+async fn complete_uploads_return_a_signed_receipt(site: Context) -> Outcome {
+    let key = key_of(&site).await?;
+    let worker = site.worker().await?;
+    let bytes = noise(500);
+    let path = begin(&site, &worker, bytes.len()).await?;
+    let wanted = ("artifact-receipt", "?1");
+    let call = append(&site, &worker, &path, 0, &bytes[..200]).await?;
+    let reply = call.with(wanted.0, wanted.1).send().await?;
+    reply.status(204)?.lacks("artifact-receipt")?;
+    let call = append(&site, &worker, &path, 200, &bytes[200..]).await?;
+    let completed = call.with(wanted.0, wanted.1).send().await?;
+    completed.status(204)?;
+    // As if that response had been lost.
+    let call = manage(&site, "GET", &path).await?.by(&worker);
+    let read = call.with(wanted.0, wanted.1).send().await?;
+    read.status(200)?;
+    for reply in [completed, read] {
+        let location = reply.field("artifact-location")?;
+        let id = location.rsplit('/').next().unwrap_or_default();
+        let verified = verify(&reply, &receipt_in(&reply)?, &key)?;
+        check(&site, &reply, &verified.statement, id, &worker, &bytes)?;
+    }
+    Ok(())
 }
 
 async fn receipts_are_returned_only_if_wanted(site: Context) -> Outcome {

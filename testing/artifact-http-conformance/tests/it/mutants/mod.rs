@@ -214,7 +214,8 @@ mutants! {
         "receipts::deposits_return_a_signed_receipt", "receipts::receipts_are_proven";
     receipts_are_not_in_the_log: ReceiptNotInLog => "receipts::receipts_are_proven";
     receipts_lack_their_proof: ReceiptWithoutProof => "receipts::receipts_are_proven";
-    receipts_of_deposits_are_left_out: ReceiptFieldIgnored => "receipts::deposits_return_a_signed_receipt";
+    receipts_of_deposits_are_left_out: ReceiptFieldIgnored => "receipts::deposits_return_a_signed_receipt",
+        "receipts::complete_uploads_return_a_signed_receipt";
     any_wish_for_a_receipt_is_accepted: ReceiptFieldUnchecked =>
         "receipts::receipts_are_returned_only_if_wanted";
     every_worker_reads_receipts: ReceiptForEveryone => "receipts::only_those_of_the_read_rule_read_receipts";
