@@ -15,7 +15,7 @@ use std::io::Write;
 use tempfile::tempdir;
 
 use crate::harness::{Answer, Server, artifact, read_to_end, run, run_refused};
-use crate::maintained::{blobs, flip};
+use crate::maintained::{blobs, flip, maintain};
 use scrape::{Scrape, address, ask, get, scrape, scrape_until};
 
 const MEASURED: &[&str] = &["--metrics-listen", "127.0.0.1:0"];
@@ -241,13 +241,55 @@ fn maintenance_and_damage_are_counted() {
     let found = scrape(&server);
     let damaged = "artifact_store_damaged_artifacts_total{found_by=\"read\"}";
     assert_eq!(found.value(damaged), 1.0);
+    let known =
+        |found_by| format!("artifact_store_known_damaged_artifacts{{found_by=\"{found_by}\"}}");
+    assert_eq!(found.value(&known("read")), 1.0);
     let (path, _) = blobs(&server).pop().unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test removes its own file")]
     std::fs::remove_file(path).unwrap();
     scrape_until(&server, "a missing blob", |found| {
         found.count("artifact_store_gc_findings{kind=\"missing\"}") == 1.0
             && found.count("artifact_store_damaged_artifacts_total{found_by=\"gc\"}") >= 1.0
+            && found.count(&known("gc")) == 1.0
     });
+    let path = format!("/v1/experiments/default/artifacts/{id}");
+    let deleted = admin(&server, "DELETE", &path, "", "");
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    scrape_until(&server, "no damage", |found| {
+        found.value(&known("read")) == 0.0 && found.value(&known("gc")) == 0.0
+    });
+}
+
+#[test]
+fn damage_is_known_until_a_scrub_finds_it_repaired() {
+    const KNOWN: &str = "artifact_store_known_damaged_artifacts{found_by=\"scrub\"}";
+    let arguments = [MEASURED, &["--gc-interval", "0"]].concat();
+    let finished = |server: &Server| {
+        scrape_until(server, "the last scrub", |found| {
+            found.count("artifact_store_scrub_finished") == 1.0
+        })
+    };
+    let restart = |server: Server| {
+        let folder = server.stop("TERM");
+        // The log of the new server alone names its address.
+        rustix::fs::unlink(folder.path().join("stderr")).unwrap();
+        Server::start_in(folder, &arguments)
+    };
+    let server = Server::start(&arguments);
+    assert_eq!(finished(&server).value(KNOWN), 0.0);
+    let id = deposit(&server, "twelve bytes");
+    flip(&server, &id);
+    assert_eq!(maintain(&server, &["scrub"]).code, Some(1));
+    let server = restart(server);
+    assert_eq!(finished(&server).value(KNOWN), 1.0);
+    // Part of a scrub does not know.
+    maintain(&server, &["scrub", "--after", "1000"]).succeeded();
+    let server = restart(server);
+    assert_eq!(finished(&server).value(KNOWN), 1.0);
+    flip(&server, &id);
+    maintain(&server, &["scrub"]).succeeded();
+    let server = restart(server);
+    assert_eq!(finished(&server).value(KNOWN), 0.0);
 }
 
 #[test]
