@@ -1,8 +1,9 @@
 //! Metrics of each call, by the `metrics` facade.
 
-use std::collections::HashMap;
 use std::future::{Future, ready};
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use artifact_backend::metrics::{Metric, describe};
 use artifact_backend::{
@@ -45,8 +46,6 @@ const WRITTEN: Metric = Metric::counter(
 /// The metrics of the layer.
 pub const METRICS: &[Metric] = &[OPERATIONS, DURATION, IN_FLIGHT, READ, WRITTEN];
 
-const DOWNLOAD_STREAM: &str = "download stream";
-const LIST_STREAM: &str = "list stream";
 /// The calls of a backend and of its uploads.
 const CALLS: [Operation; 14] = [
     Operation::Store,
@@ -64,6 +63,10 @@ const CALLS: [Operation; 14] = [
     Operation::CreateStoreId,
     Operation::Probe,
 ];
+/// What follows a successful call has a place after the calls.
+const STREAMS: [&str; 2] = ["download stream", "list stream"];
+const DOWNLOAD_STREAM: usize = CALLS.len();
+const LIST_STREAM: usize = CALLS.len() + 1;
 const OK: &str = "ok";
 const DROPPED: &str = "dropped";
 
@@ -97,8 +100,8 @@ struct Handles {
     backend: &'static str,
     read: Counter,
     written: Counter,
-    /// By the label `operation`. Registered with the first call.
-    operations: HashMap<&'static str, OnceLock<OperationHandles>>,
+    /// Those of [`CALLS`], then those of [`STREAMS`]. Registered with the first call.
+    operations: [OnceLock<OperationHandles>; CALLS.len() + STREAMS.len()],
 }
 
 #[derive(Debug)]
@@ -111,24 +114,37 @@ struct OperationHandles {
 
 impl Handles {
     fn new(backend: &'static str) -> Self {
-        let calls = CALLS.iter().map(|call| call.as_str());
-        let operations = calls.chain([DOWNLOAD_STREAM, LIST_STREAM]);
         Self {
             backend,
             read: READ.register_counter(&[backend]),
             written: WRITTEN.register_counter(&[backend]),
-            operations: operations.map(|name| (name, OnceLock::new())).collect(),
+            operations: std::array::from_fn(|_| OnceLock::new()),
         }
     }
 
-    fn of(&self, operation: &'static str) -> Option<&OperationHandles> {
-        let handles = self.operations.get(operation)?;
-        let labels = [self.backend, operation];
-        Some(handles.get_or_init(|| OperationHandles {
-            in_flight: IN_FLIGHT.register_gauge(&labels),
-            duration: DURATION.register_histogram(&labels),
-            succeeded: OPERATIONS.register_counter(&[self.backend, operation, OK]),
-        }))
+    fn of(&self, operation: usize) -> &OperationHandles {
+        self.operations[operation].get_or_init(|| {
+            let name = name(operation);
+            let labels = [self.backend, name];
+            OperationHandles {
+                in_flight: IN_FLIGHT.register_gauge(&labels),
+                duration: DURATION.register_histogram(&labels),
+                succeeded: OPERATIONS.register_counter(&[self.backend, name, OK]),
+            }
+        })
+    }
+}
+
+/// Returns the place of a call in [`CALLS`].
+fn place(call: Operation) -> Option<usize> {
+    CALLS.iter().position(|known| *known == call)
+}
+
+/// Returns the label of the operation with this place.
+fn name(operation: usize) -> &'static str {
+    match CALLS.get(operation) {
+        Some(call) => call.as_str(),
+        None => STREAMS[operation - CALLS.len()],
     }
 }
 
@@ -141,18 +157,6 @@ impl Metrics {
         }
     }
 
-    fn begin(&self, operation: &'static str) -> Running {
-        if let Some(handles) = self.handles.of(operation) {
-            handles.in_flight.increment(1);
-        }
-        Running {
-            handles: Arc::clone(&self.handles),
-            operation,
-            outcome: DROPPED,
-            began: Instant::now(),
-        }
-    }
-
     fn count_read(&self, bytes: u64) {
         self.handles.read.increment(bytes);
     }
@@ -160,12 +164,12 @@ impl Metrics {
     /// Counts a stream by its end, its first error or its drop.
     fn watch<T: Send + 'static>(
         &self,
-        operation: &'static str,
+        operation: usize,
         items: impl Stream<Item = Result<T>> + Send + 'static,
         goes_on: fn(&Error) -> bool,
         mut each: impl FnMut(&T) + Send + 'static,
     ) -> impl Stream<Item = Result<T>> + Send + 'static {
-        let mut running = Some(self.begin(operation));
+        let mut running = Some(Running::begin(Arc::clone(&self.handles), operation));
         // The end is an item too, so that it can be counted.
         let items = items.map(Some).chain(stream::iter([None]));
         items.filter_map(move |item| {
@@ -195,7 +199,11 @@ impl Intercept for Metrics {
         call: Call,
         next: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let mut running = Some(self.begin(call.operation.as_str()));
+        let Some(operation) = place(call.operation) else {
+            return next.await;
+        };
+        // Borrowed: a counter of references is one more that all cores write to.
+        let mut running = Some(Running::begin(&*self.handles, operation));
         let result = next.await;
         end(
             &mut running,
@@ -216,8 +224,10 @@ impl Intercept for Metrics {
 
     fn download(&self, _id: ArtifactId, download: Download) -> Download {
         if download.is_in_memory() {
-            // Nothing can fail any more, so the stream is counted now.
-            end(&mut Some(self.begin(DOWNLOAD_STREAM)), OK);
+            // Nothing can fail or wait any more, so the stream has ended. It was in flight for no time.
+            let handles = self.handles.of(DOWNLOAD_STREAM);
+            handles.duration.record(Duration::ZERO);
+            handles.succeeded.increment(1);
             self.count_read(download.remaining());
             return download;
         }
@@ -234,31 +244,41 @@ impl Intercept for Metrics {
 }
 
 /// A call or a stream that has not ended. Its drop counts it.
-struct Running {
-    handles: Arc<Handles>,
-    operation: &'static str,
+struct Running<H: Deref<Target = Handles>> {
+    handles: H,
+    operation: usize,
     outcome: &'static str,
     began: Instant,
 }
 
+impl<H: Deref<Target = Handles>> Running<H> {
+    fn begin(handles: H, operation: usize) -> Self {
+        handles.of(operation).in_flight.increment(1);
+        Self {
+            handles,
+            operation,
+            outcome: DROPPED,
+            began: Instant::now(),
+        }
+    }
+}
+
 /// Counts the end of a call or stream, unless it was counted before.
-fn end(running: &mut Option<Running>, outcome: &'static str) {
+fn end<H: Deref<Target = Handles>>(running: &mut Option<Running<H>>, outcome: &'static str) {
     if let Some(mut running) = running.take() {
         running.outcome = outcome;
     }
 }
 
-impl Drop for Running {
+impl<H: Deref<Target = Handles>> Drop for Running<H> {
     fn drop(&mut self) {
-        let Some(handles) = self.handles.of(self.operation) else {
-            return;
-        };
+        let handles = self.handles.of(self.operation);
         handles.in_flight.decrement(1);
         handles.duration.record(self.began.elapsed());
         if self.outcome == OK {
             handles.succeeded.increment(1);
         } else {
-            let labels = [self.handles.backend, self.operation, self.outcome];
+            let labels = [self.handles.backend, name(self.operation), self.outcome];
             OPERATIONS.register_counter(&labels).increment(1);
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use artifact_backend::{ArtifactId, Stamp};
-use metrics::Counter;
+use metrics::{Counter, Gauge};
 
 /// The findings of this process: damaged artifacts, and the stamp of their storage when the damage was
 /// found.
@@ -20,6 +20,7 @@ pub(crate) struct DamagedSet {
     length: AtomicUsize,
     state: Mutex<State>,
     found: Counter,
+    known: Gauge,
 }
 
 impl Default for DamagedSet {
@@ -28,6 +29,7 @@ impl Default for DamagedSet {
             length: AtomicUsize::default(),
             state: Mutex::default(),
             found: crate::metrics::damaged("read"),
+            known: crate::metrics::known_damaged("read"),
         }
     }
 }
@@ -87,7 +89,7 @@ impl DamagedSet {
         {
             state.findings.remove(&oldest);
         }
-        self.length.store(state.order.len(), Ordering::Release);
+        self.set_length(&state);
         is_new
     }
 
@@ -115,7 +117,13 @@ impl DamagedSet {
         if state.findings.remove(&id).is_some() {
             state.order.retain(|other| *other != id);
         }
-        self.length.store(state.order.len(), Ordering::Release);
+        self.set_length(state);
+    }
+
+    fn set_length(&self, state: &State) {
+        let length = state.order.len();
+        self.length.store(length, Ordering::Release);
+        crate::metrics::set(&self.known, length as u64);
     }
 }
 

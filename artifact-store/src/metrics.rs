@@ -7,7 +7,7 @@ use artifact_backend::metrics::{Metric, describe};
 use metrics::{Counter, Gauge};
 
 use crate::catalog::ScrubRecord;
-use crate::collect::CollectReport;
+use crate::collect::{CollectReport, CollectStep};
 use crate::scrub::ScrubReport;
 
 const ROW_CACHE: Metric = Metric::counter(
@@ -34,6 +34,11 @@ const DAMAGED: Metric = Metric::counter(
     "artifact_store_damaged_artifacts_total",
     &["found_by"],
     "Damaged or missing blobs that a read, a scrub or a collection found; each collection counts those that are still there",
+);
+const KNOWN_DAMAGED: Metric = Metric::gauge(
+    "artifact_store_known_damaged_artifacts",
+    &["found_by"],
+    "Artifacts that are damaged or missing as far as the reads and the last collection of this process, and the scrubs of any process, know; one can be in all three",
 );
 const GC_RUNS: Metric = Metric::counter(
     "artifact_store_gc_runs_total",
@@ -140,6 +145,7 @@ pub const METRICS: &[Metric] = &[
     DEPOSITED,
     DEPOSITED_BYTES,
     DAMAGED,
+    KNOWN_DAMAGED,
     GC_RUNS,
     GC_COMPLETED,
     GC_DURATION,
@@ -212,6 +218,12 @@ pub(crate) fn damaged(found_by: &'static str) -> Counter {
     DAMAGED.register_counter(&[found_by])
 }
 
+/// Registers the gauge of damage that one kind of work knows of.
+pub(crate) fn known_damaged(found_by: &'static str) -> Gauge {
+    KNOWN_DAMAGED.describe();
+    KNOWN_DAMAGED.register_gauge(&[found_by])
+}
+
 /// The metrics of a collector. They are set at the end of a collection, so the handles are not kept.
 #[derive(Debug)]
 pub(crate) struct CollectMetrics;
@@ -236,6 +248,7 @@ impl CollectMetrics {
             STORED_BYTES,
         ]);
         let _ = damaged("gc");
+        let _ = known_damaged("gc");
         for outcome in [Self::COMPLETE, Self::INCOMPLETE] {
             let _ = GC_RUNS.register_counter(&[outcome]);
         }
@@ -286,7 +299,21 @@ impl CollectMetrics {
         ] {
             set(&GC_FINDINGS.register_gauge(&[kind]), found);
         }
-        damaged("gc").increment(report.damaged + report.missing);
+        let found = report.damaged + report.missing;
+        damaged("gc").increment(found);
+        // A collection without these steps does not know whether earlier damage is repaired.
+        let is_partial = report
+            .unfinished
+            .iter()
+            .any(|(step, _)| matches!(step, CollectStep::Orphans | CollectStep::MissingBlobs));
+        if found > 0 || !is_partial {
+            set(&known_damaged("gc"), found);
+        }
+    }
+
+    /// Leaves it to another process to say what is damaged, because that one collects now.
+    pub(crate) fn forget_damage() {
+        set(&known_damaged("gc"), 0);
     }
 }
 
@@ -305,6 +332,12 @@ impl ScrubMetrics {
             SCRUB_FINDINGS,
         ]);
         let _ = damaged("scrub");
+        let _ = known_damaged("scrub");
+    }
+
+    /// Sets how many artifacts the scrubs on this database know to be damaged.
+    pub(crate) fn set_known_damaged(number: u64) {
+        set(&known_damaged("scrub"), number);
     }
 
     /// Counts a blob that was found to be damaged or missing.
@@ -323,6 +356,7 @@ impl ScrubMetrics {
             .set(u8::from(last.is_finished));
         set(&SCRUB_CHECKED.register_gauge(&[]), last.artifacts);
         set(&SCRUB_CHECKED_BYTES.register_gauge(&[]), last.bytes);
+        Self::set_known_damaged(last.known_damaged);
         set_findings([
             last.corrupt,
             last.missing,
@@ -433,6 +467,6 @@ pub(crate) fn record_pools(pools: &[PoolStatus]) {
     clippy::cast_precision_loss,
     reason = "the values of a gauge are numbers with 53 bits"
 )]
-fn set(gauge: &Gauge, value: u64) {
+pub(crate) fn set(gauge: &Gauge, value: u64) {
     gauge.set(value as f64);
 }

@@ -53,6 +53,14 @@ pub(crate) async fn scrub(store: OpenStore, arguments: ScrubArguments) -> Result
         lines.note(&format!("error: {}", chain(error)));
         lines.note(&format!("continue with --after {reached}"));
     }
+    if arguments.after == 0
+        && let Err(error) = scrubber.record(&report).await
+    {
+        lines.note(&format!(
+            "the metrics of servers do not show this scrub: {}",
+            chain(&error)
+        ));
+    }
     lines.finish(totals(&report), &sentence(&report))?;
     store.database.close().await?;
     match (report.findings(), report.is_complete()) {

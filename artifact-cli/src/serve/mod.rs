@@ -145,21 +145,21 @@ pub(crate) async fn run(
     if let Some(tls) = &tls {
         server = server.with_tls(tls.clone());
     }
+    let mut metrics_token = None;
     if let Some(metrics) = metrics {
-        let database = &opened.database;
         let samples = Samples::new(
             &plan,
-            database,
+            &opened.database,
             server.handle(),
             readiness.clone(),
             audit.as_ref(),
             tls.as_ref(),
         );
-        metrics.serve(&plan, samples, tls.clone(), &mut tasks)?;
+        metrics_token = Some(metrics.serve(&plan, samples, tls.clone(), &mut tasks)?);
     }
     tasks.spawn(async move { match service_manager::feed_watchdog().await {} });
     let reload = Reload::new(tls, admin, log, opened.shared.clone(), address);
-    let reload = reload.with_audit(audit.clone());
+    let reload = reload.with_audit(audit.clone()).with_metrics(metrics_token);
     tasks.spawn(reload.at_each(hangup, Arc::clone(&loaded)));
     let delay = settings.drain_delay;
     tasks.spawn(stop_at_signals(signals, server.handle(), readiness, delay));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact_backend::{Ownership, OwnershipError};
-use artifact_http::{AdminToken, Secret};
+use artifact_http::Secret;
 use artifact_receipt::SigningKey;
 use artifact_server::Tls;
 use artifact_store::DatabaseUrl;
@@ -15,6 +15,7 @@ use secrecy::ExposeSecret;
 use super::admin_token::{OldToken, TokenSource};
 use super::audit;
 use super::certificate::CertificateFiles;
+use super::metrics::MetricsToken;
 use super::ready;
 use super::receipts;
 use crate::failure::{setup, setup_from};
@@ -75,7 +76,7 @@ impl<'s> ServePlan<'s> {
             token: TokenSource::find(settings, sources)?,
             old_token: OldToken::find(settings, sources)?,
             ready_fd: settings.ready_fd.map(ready::open).transpose()?.flatten(),
-            metrics_token: metrics_token(settings, sources)?,
+            metrics_token: MetricsToken::read(settings, sources)?,
             receipt_key: receipts::read_key(&settings.receipts)?,
         };
         if settings.backend.is_memory() && plan.store.database.outlives_the_process() {
@@ -160,24 +161,6 @@ impl<'s> ServePlan<'s> {
             setup_from(error, sentence)
         })
     }
-}
-
-/// Reads the token of the metrics, if the settings name its file.
-fn metrics_token(settings: &ServeSettings, sources: &Sources) -> Result<Option<Secret>> {
-    let Some(path) = &settings.metrics_token_file else {
-        return Ok(None);
-    };
-    let (name, shown) = (sources.name("metrics_token_file"), path.display());
-    let token = files::read_secret(path)?.ok_or_else(|| {
-        setup(format!(
-            "there is no file {shown}; put a token of at least {} characters into it, or leave {name} out",
-            AdminToken::MIN_LEN
-        ))
-    })?;
-    let token = token.expose_secret();
-    AdminToken::digest(token)
-        .map_err(|error| setup(format!("the token in {shown} {}", error.reason())))?;
-    Ok(Some(Secret::new(token)))
 }
 
 /// Returns the database with its password, if there is one. A database without passwords ignores it.

@@ -1,4 +1,4 @@
-//! Reloads some settings at SIGHUP: the certificate, the admin token and the log filter. Begins a new file of the audit log.
+//! Reloads some settings at SIGHUP: the certificate, the admin token, the token of the metrics and the log filter. Begins a new file of the audit log.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::admin_token::{OldToken, TokenSource};
 use super::certificate::CertificateFiles;
 use super::log_filter::LogFilter;
+use super::metrics::MetricsToken;
 use super::service_manager;
 use crate::cli;
 use crate::settings::{Loaded, ServeSettings};
@@ -28,6 +29,7 @@ pub(crate) struct Reload {
     /// Where the server listens, for the service manager.
     address: Address,
     audit: Option<AuditLog>,
+    metrics: Option<MetricsToken>,
 }
 
 impl Reload {
@@ -45,7 +47,14 @@ impl Reload {
             shared,
             address,
             audit: None,
+            metrics: None,
         }
+    }
+
+    /// Replaces the token of the metrics too.
+    pub(crate) fn with_metrics(mut self, token: Option<MetricsToken>) -> Self {
+        self.metrics = token;
+        self
     }
 
     /// Begins a new file of an audit log at each SIGHUP.
@@ -98,6 +107,12 @@ impl Reload {
         };
         report("the log filter", self.log.replace(&settings.log));
         report("the admin token", self.reload_token(&settings, &loaded));
+        if let Some(token) = &self.metrics
+            && !(token.is_open() && settings.metrics_token_file.is_none())
+        {
+            let reloaded = token.reload(&settings, &loaded.sources);
+            report("the token of the metrics", reloaded);
+        }
         match (&self.tls, settings.tls_files()) {
             (Some(tls), Ok(Some(files))) => {
                 let files = CertificateFiles::new(files);

@@ -1,6 +1,7 @@
 //! The log as text. Lines about requests look like all others and are written by a shorter way. Each event is one line,
 //! whatever its fields contain, and an error includes all its causes.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write};
 
@@ -50,7 +51,7 @@ where
 /// Formats the fields of events and spans. Every request has a span.
 ///
 /// For a terminal it is [`DefaultFields`]. Otherwise the fields are the same, except that an error is one quoted text with
-/// all its causes, and that control characters are escaped.
+/// all its causes, that control characters are escaped, and that a value of any type is in quotes if it has spaces or quotes.
 #[derive(Debug, Default)]
 pub(crate) struct TextFields(DefaultFields);
 
@@ -129,9 +130,55 @@ fn write_text(text: &str, writer: &mut impl Write) -> fmt::Result {
     }
 }
 
+/// Writes a value that only its type can format. It is in quotes if it could be taken for several fields otherwise.
+fn write_value(value: &dyn fmt::Debug, writer: &mut impl Write) -> fmt::Result {
+    thread_local! {
+        /// A buffer for the text, because every request has such values.
+        static BUFFER: Cell<String> = const { Cell::new(String::new()) };
+    }
+    // The value may log something itself, which then gets a buffer of its own.
+    let mut text = BUFFER.take();
+    text.clear();
+    let written = write!(text, "{value:?}").and_then(|()| {
+        if is_one_word(&text) || is_quoted(&text) {
+            writer.write_str(&text)
+        } else {
+            write_text(&text, writer)
+        }
+    });
+    BUFFER.set(text);
+    written
+}
+
+/// Returns whether a text needs no quotes.
+fn is_one_word(text: &str) -> bool {
+    let separates = |letter: char| letter.is_whitespace() || letter.is_control() || letter == '"';
+    !text.is_empty() && !text.contains(separates)
+}
+
+/// Returns whether a text is in quotes already, as [`Debug`](fmt::Debug) writes a string.
+fn is_quoted(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner.is_some_and(|inner| {
+        let mut is_escaped = false;
+        let is_text = inner.chars().all(|letter| {
+            let is_allowed = is_escaped || letter != '"';
+            is_escaped = letter == '\\' && !is_escaped;
+            is_allowed && !letter.is_control()
+        });
+        is_text && !is_escaped
+    })
+}
+
 impl<W: Write> Visit for Fields<'_, W> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, |writer| write!(OneLine(writer), "{value:?}"));
+        if field.name() == "message" {
+            self.put(field, |writer| write!(OneLine(writer), "{value:?}"));
+        } else {
+            self.put(field, |writer| write_value(value, writer));
+        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
@@ -219,12 +266,51 @@ mod tests {
         };
         let error = r#"error="outer: middle: inner\n2026-01-02T03:04:05Z ERROR forged \u{1b}[1m""#;
         let expected = format!(
-            r"  WARN request{{{error}}}: artifact::serve::text_log::tests: said c\r\nd\u{{9b}}\u{{fc}} {error} name=a\nb"
+            r#"  WARN request{{{error}}}: artifact::serve::text_log::tests: said c\r\nd\u{{9b}}\u{{fc}} {error} name="a\nb""#
         );
         assert_eq!(first, expected.replace(r"\u{fc}", "\u{fc}"));
         assert!(
             second.ends_with(r#": artifact::request: error="x""#),
             "{second}"
+        );
+    }
+
+    #[test]
+    fn a_value_of_any_type_is_in_quotes_if_it_is_not_one_word() {
+        /// Text that only `Display` has.
+        struct Shown(&'static str);
+
+        impl fmt::Display for Shown {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.0)
+            }
+        }
+
+        for (value, expected) in [
+            ("word", "word"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+            ("a=b", "a=b"),
+            (r"a\b", r"a\b"),
+            ("", r#""""#),
+            ("two words", r#""two words""#),
+            ("x status=200", r#""x status=200""#),
+            ("tab\there", r#""tab\there""#),
+            ("a\"b", r#""a\"b""#),
+            (r#""quoted text""#, r#""quoted text""#),
+            (r#""a" status="b""#, r#""\"a\" status=\"b\"""#),
+            (r#""a\""#, r#""\"a\\\"""#),
+            ("\"", r#""\"""#),
+        ] {
+            let shown = Shown(value);
+            let lines = logged(|| tracing::warn!(reason = %shown, next = 1, "said this"));
+            let expected = format!("tests: said this reason={expected} next=1\n");
+            assert!(lines.ends_with(&expected), "{lines} for {expected}");
+        }
+        let lines =
+            logged(|| tracing::warn!(list = ?["a", "b"], name = ?"a b", none = ?None::<u8>));
+        assert!(
+            lines.ends_with("tests: list=\"[\\\"a\\\", \\\"b\\\"]\" name=\"a b\" none=None\n"),
+            "{lines}"
         );
     }
 

@@ -29,9 +29,9 @@ unknown environment variable with the prefix `ARTIFACT_` is a warning. An empty 
 set. Relative paths are relative to the current folder.
 
 SIGHUP makes a running server read the settings file again, and the files that it names. It replaces the TLS
-certificate with its key, the admin token and the log filter (`log`); other changed settings need a restart.
+certificate with its key, the admin token, the token of the metrics and the log filter (`log`); other changed settings need a restart.
 Flags and environment variables are those of the start. A value that is missing or invalid stays as it was,
-and the log has a warning. No connection is closed. The former admin token is invalid from then on. It also begins a new file of
+and the log has a warning. No connection is closed. The former tokens are invalid from then on. It also begins a new file of
 the audit log.
 
 `artifact gc`, `migrate`, `scrub`, `verify`, `doctor`, `backup`, `restore`, `rebuild-catalog` and `copy-database` take the settings of `artifact serve`, from the

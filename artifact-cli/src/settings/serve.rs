@@ -75,7 +75,7 @@ pub(crate) struct ServeSettings {
     pub(crate) metrics_listen: Option<ListenAddress>,
 
     /// File with a token of at least 16 characters that programs must send as a bearer token to read the metrics, with the same owner
-    /// and mode as --admin-token-file
+    /// and mode as --admin-token-file. Reloaded at SIGHUP
     #[arg(long, env = "ARTIFACT_METRICS_TOKEN_FILE", value_name = "FILE")]
     pub(crate) metrics_token_file: Option<PathBuf>,
 

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use artifact_backend::{
-    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ByteRange, ErrorKind,
-    Operation,
+    ArtifactBackend, ArtifactBackendExt, ArtifactId, ArtifactInventory, ByteRange, Download,
+    ErrorKind, Operation,
 };
 use artifact_backend_conformance::{Fault, Point};
-use artifact_layers::Metrics;
+use artifact_layers::{Intercept as _, Metrics};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use metrics::{
@@ -154,6 +154,23 @@ async fn calls_streams_and_bytes_are_counted() {
             "operations_total backend=blobs operation=write outcome=ok 1",
             "read_bytes_total backend=blobs 6",
             "written_bytes_total backend=blobs 8",
+        ]
+    );
+}
+
+#[test]
+fn a_download_in_memory_is_a_stream_that_has_ended() {
+    let recorded = Recorded::default();
+    let _recorder = metrics::set_default_local_recorder(&recorded);
+    let id = ArtifactId::mint();
+    let download = Download::in_memory(id, Bytes::from_static(b"abc"));
+    let download = Metrics::new("blobs").download(id, download);
+    assert!(download.is_in_memory());
+    assert_eq!(
+        recorded.take(),
+        [
+            "operations_total backend=blobs operation=download stream outcome=ok 1",
+            "read_bytes_total backend=blobs 3",
         ]
     );
 }

@@ -34,6 +34,9 @@ pub struct ScrubRecord {
     pub unreadable_rows: u64,
     /// The artifacts that could not be checked.
     pub unchecked: u64,
+    /// The artifacts that are known to be corrupt or missing: the most that a scrub has found since the last one that could check
+    /// everything, including that one. A new scrub knows of earlier damage until it has checked everything itself. Not written.
+    pub known_damaged: u64,
 }
 
 impl ScrubRecord {
@@ -42,6 +45,19 @@ impl ScrubRecord {
         Self {
             number,
             ..Self::default()
+        }
+    }
+
+    /// Returns how many artifacts this scrub has found to be corrupt or missing.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.corrupt.saturating_add(self.missing)
+    }
+
+    /// Creates the record of the scrub that follows this one.
+    pub(crate) fn next(&self) -> Self {
+        Self {
+            known_damaged: self.known_damaged,
+            ..Self::new(self.number.saturating_add(1))
         }
     }
 }

@@ -5,6 +5,7 @@ use artifact_backend::background;
 use super::{CollectEvent, CollectReport, Collector};
 use crate::alone::AloneTask;
 use crate::error::Result;
+use crate::metrics::CollectMetrics;
 
 const TASK: AloneTask = AloneTask {
     lease: "collect",
@@ -28,6 +29,10 @@ impl Collector {
         observe: impl FnMut(CollectEvent) + Send,
     ) -> Result<Option<CollectReport>> {
         let collection = self.run(observe);
-        background(TASK.run(&*self.catalog, holder, collection)).await
+        let collected = background(TASK.run(&*self.catalog, holder, collection)).await?;
+        if collected.is_none() {
+            CollectMetrics::forget_damage();
+        }
+        Ok(collected)
     }
 }

@@ -116,8 +116,15 @@ impl Scrubber {
         }
         let checkpoint = Mutex::new(start);
         let mut alarms = Alarms::default();
+        let mut damaged = start.damaged();
         let observe = |event| {
             alarms.log(&event);
+            if let ScrubEvent::Found(ScrubFinding::Corrupt { .. } | ScrubFinding::Missing { .. }) =
+                event
+            {
+                damaged += 1;
+                ScrubMetrics::set_known_damaged(damaged.max(start.known_damaged));
+            }
             observe(event);
         };
         let report = {
@@ -128,15 +135,44 @@ impl Scrubber {
                 Either::Right((error, _)) => return Err(error),
             }
         };
-        let last = match &report.unfinished {
-            Some(_) => copy(&checkpoint),
-            None => ScrubRecord {
-                is_finished: true,
-                ..report.record(start.number)
-            },
-        };
-        self.catalog.record_scrub(&last).await?;
+        if report.unfinished.is_some() {
+            self.catalog.record_scrub(&copy(&checkpoint)).await?;
+        } else {
+            self.record_end(&report, start.number).await?;
+        }
         Ok(ScrubTurn::Scrubbed(report))
+    }
+
+    /// Records a whole scrub by [`run`](Self::run) from [`RowPosition::START`], as [`run_due`](Self::run_due) does with its own. So
+    /// servers know what it found, also that earlier damage is repaired, and the interval of scrubs counts from now. A scrub
+    /// that could not check everything is not recorded. Returns whether it was.
+    ///
+    /// # Errors
+    ///
+    /// If the catalog cannot be read or written.
+    pub async fn record(&self, report: &ScrubReport) -> Result<bool> {
+        if report.is_complete() {
+            self.record_end(report, 0).await?;
+        }
+        Ok(report.is_complete())
+    }
+
+    /// Records a scrub that has looked at everything as the newest one, under its number unless a newer one began meanwhile.
+    async fn record_end(&self, report: &ScrubReport, number: u64) -> Result<()> {
+        let last = self.catalog.last_scrub().await?;
+        let number = match last.map_or(0, |last| last.number) {
+            newest if newest > number || number == 0 => newest.saturating_add(1),
+            _ => number,
+        };
+        let ended = ScrubRecord {
+            is_finished: true,
+            ..report.record(number)
+        };
+        self.catalog.record_scrub(&ended).await?;
+        if let Some(last) = self.catalog.last_scrub().await? {
+            ScrubMetrics::record(&last, &*self.options.clock);
+        }
+        Ok(())
     }
 }
 
@@ -146,7 +182,7 @@ fn due(last: Option<ScrubRecord>, interval: Duration) -> Result<ScrubRecord, Dur
         None => Ok(ScrubRecord::new(1)),
         Some(last) if !last.is_finished => Ok(last),
         Some(last) => match interval.saturating_sub(last.age) {
-            Duration::ZERO => Ok(ScrubRecord::new(last.number.saturating_add(1))),
+            Duration::ZERO => Ok(last.next()),
             left => Err(left),
         },
     }

@@ -125,6 +125,7 @@ impl ScrubReport {
             orphaned: _,
             unreadable_rows,
             unchecked,
+            known_damaged: _,
         } = *record;
         Self {
             artifacts,

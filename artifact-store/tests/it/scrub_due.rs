@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use artifact_backend::ArtifactInventory as _;
 use artifact_store::{
-    CatalogInventory as _, ErrorKind, ScrubEvent, ScrubOptions, ScrubRecord, ScrubReport,
-    ScrubTurn, Scrubber,
+    CatalogInventory as _, ErrorKind, RowPosition, ScrubEvent, ScrubOptions, ScrubRecord,
+    ScrubReport, ScrubTurn, Scrubber,
 };
 use tokio::time::sleep;
 
@@ -163,4 +163,53 @@ async fn a_scrub_that_could_not_list_the_blobs_is_continued_at_once() {
     assert_eq!((report.artifacts, report.is_complete()), (100, true));
     assert_eq!(last(&site).await.number, 1);
     assert!(last(&site).await.is_finished);
+}
+
+#[tokio::test]
+async fn a_whole_scrub_by_hand_is_recorded() {
+    let site = Site::new().await;
+    let row = site.deposit(b"sound").await;
+    let scrubber = scrubber(&site);
+    scrubbed(scrubber.run_due(DAY, A, |_| ()).await.unwrap());
+    site.storage.mem.delete(row.id).await.unwrap();
+    let report = scrubber.run(RowPosition::START, |_| ()).await;
+    assert!(scrubber.record(&report).await.unwrap());
+    let record = last(&site).await;
+    assert_eq!((record.number, record.is_finished), (2, true));
+    assert_eq!((record.missing, record.known_damaged), (1, 1));
+
+    // The next scheduled one knows of it from its beginning on.
+    site.clock.advance(DAY);
+    site.storage
+        .list_fails
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    scrubbed(scrubber.run_due(DAY, A, |_| ()).await.unwrap());
+    assert_eq!(last(&site).await.known_damaged, 1);
+    let unfinished = scrubber.run(RowPosition::START, |_| ()).await;
+    assert!(!scrubber.record(&unfinished).await.unwrap());
+    site.storage
+        .list_fails
+        .store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(last(&site).await.number, 3);
+    assert!(!last(&site).await.is_finished);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_scrub_that_ends_after_one_by_hand_is_the_newest() {
+    let site = long_site().await;
+    let slow = ScrubOptions::new(&site.config).with_bytes_per_second(SIZE as u64);
+    let scheduled = scrubber_with(&site, slow);
+    let scheduled = tokio::spawn(async move { scheduled.run_due(DAY, A, |_| ()).await });
+    sleep(Duration::from_secs(100)).await;
+    let by_hand = scrubber(&site);
+    let mut report = by_hand.run(RowPosition::START, |_| ()).await;
+    assert_eq!(report.missing, 2);
+    report.missing = 0;
+    assert!(by_hand.record(&report).await.unwrap());
+    let record = last(&site).await;
+    assert_eq!((record.number, record.known_damaged), (2, 0));
+    scrubbed(scheduled.await.unwrap().unwrap());
+    let record = last(&site).await;
+    assert_eq!((record.number, record.is_finished), (3, true));
+    assert_eq!((record.missing, record.known_damaged), (2, 2));
 }

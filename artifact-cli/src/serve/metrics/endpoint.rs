@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use artifact_http::{Secret, bearer_token};
+use artifact_http::bearer_token;
 use artifact_server::{Hooks, RequestLabels};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 
 use super::recorder::Recorder;
 use super::samples::Samples;
+use super::token::MetricsToken;
 
 pub(crate) const PATH: &str = "/metrics";
 /// The text format of Prometheus.
@@ -21,11 +22,11 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 struct Shared {
     recorder: Recorder,
     samples: Samples,
-    token: Option<Secret>,
+    token: MetricsToken,
 }
 
 /// Returns the only endpoint. Everything else is 404.
-pub(super) fn router(recorder: Recorder, samples: Samples, token: Option<Secret>) -> Router {
+pub(super) fn router(recorder: Recorder, samples: Samples, token: MetricsToken) -> Router {
     let shared = Arc::new(Shared {
         recorder,
         samples,
@@ -35,10 +36,7 @@ pub(super) fn router(recorder: Recorder, samples: Samples, token: Option<Secret>
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    if let Some(token) = &shared.token
-        // `Secret` compares in constant time.
-        && bearer_token(&headers).ok().as_ref() != Some(token)
-    {
+    if !shared.token.accepts(bearer_token(&headers).ok().as_ref()) {
         let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
         let text = "send the token of --metrics-token-file as a bearer token\n";
         return (StatusCode::UNAUTHORIZED, challenge, text).into_response();

@@ -8,6 +8,7 @@ mod recorder;
 mod samples;
 #[cfg(test)]
 mod table;
+mod token;
 #[cfg(test)]
 mod used_names;
 
@@ -19,6 +20,7 @@ pub(crate) use self::backend::with_metrics;
 use self::endpoint::MetricsHooks;
 use self::recorder::Recorder;
 pub(crate) use self::samples::Samples;
+pub(crate) use self::token::MetricsToken;
 use super::plan::ServePlan;
 use crate::failure::{setup, setup_from};
 use crate::settings::{ListenAddress, ServeSettings, Sources};
@@ -63,14 +65,14 @@ impl MetricsListener {
         Ok(Some(Self { listener, recorder }))
     }
 
-    /// Serves the metrics until the tasks are dropped. `tls` is used if other machines can connect.
+    /// Serves the metrics until the tasks are dropped, and returns the token that programs must send. `tls` is used if other machines can connect.
     pub(crate) fn serve(
         self,
         plan: &ServePlan<'_>,
         samples: Samples,
         tls: Option<Tls>,
         tasks: &mut JoinSet<()>,
-    ) -> Result<()> {
+    ) -> Result<MetricsToken> {
         let Self { listener, recorder } = self;
         let is_loopback = listener.address(false)?.is_loopback();
         let tls = tls.filter(|_| !is_loopback);
@@ -82,7 +84,8 @@ impl MetricsListener {
             );
         }
         tasks.spawn(recorder.clone().keep_up());
-        let router = endpoint::router(recorder, samples, plan.metrics_token.clone());
+        let token = MetricsToken::new(plan.metrics_token.clone());
+        let router = endpoint::router(recorder, samples, token.clone());
         let config = ServerConfig {
             max_connections: MAX_CONNECTIONS,
             ..ServerConfig::default()
@@ -95,6 +98,6 @@ impl MetricsListener {
         tasks.spawn(async move {
             server.serve(listener).await;
         });
-        Ok(())
+        Ok(token)
     }
 }

@@ -11,11 +11,13 @@ mod scrape;
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::tempdir;
 
 use crate::harness::{Answer, Server, artifact, read_to_end, run, run_refused};
-use crate::maintained::{blobs, flip};
+use crate::maintained::{blobs, flip, maintain};
+use crate::reload::{reload, write_secret};
 use scrape::{Scrape, address, ask, get, scrape, scrape_until};
 
 const MEASURED: &[&str] = &["--metrics-listen", "127.0.0.1:0"];
@@ -241,13 +243,55 @@ fn maintenance_and_damage_are_counted() {
     let found = scrape(&server);
     let damaged = "artifact_store_damaged_artifacts_total{found_by=\"read\"}";
     assert_eq!(found.value(damaged), 1.0);
+    let known =
+        |found_by| format!("artifact_store_known_damaged_artifacts{{found_by=\"{found_by}\"}}");
+    assert_eq!(found.value(&known("read")), 1.0);
     let (path, _) = blobs(&server).pop().unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test removes its own file")]
     std::fs::remove_file(path).unwrap();
     scrape_until(&server, "a missing blob", |found| {
         found.count("artifact_store_gc_findings{kind=\"missing\"}") == 1.0
             && found.count("artifact_store_damaged_artifacts_total{found_by=\"gc\"}") >= 1.0
+            && found.count(&known("gc")) == 1.0
     });
+    let path = format!("/v1/experiments/default/artifacts/{id}");
+    let deleted = admin(&server, "DELETE", &path, "", "");
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    scrape_until(&server, "no damage", |found| {
+        found.value(&known("read")) == 0.0 && found.value(&known("gc")) == 0.0
+    });
+}
+
+#[test]
+fn damage_is_known_until_a_scrub_finds_it_repaired() {
+    const KNOWN: &str = "artifact_store_known_damaged_artifacts{found_by=\"scrub\"}";
+    let arguments = [MEASURED, &["--gc-interval", "0"]].concat();
+    let finished = |server: &Server| {
+        scrape_until(server, "the last scrub", |found| {
+            found.count("artifact_store_scrub_finished") == 1.0
+        })
+    };
+    let restart = |server: Server| {
+        let folder = server.stop("TERM");
+        // The log of the new server alone names its address.
+        rustix::fs::unlink(folder.path().join("stderr")).unwrap();
+        Server::start_in(folder, &arguments)
+    };
+    let server = Server::start(&arguments);
+    assert_eq!(finished(&server).value(KNOWN), 0.0);
+    let id = deposit(&server, "twelve bytes");
+    flip(&server, &id);
+    assert_eq!(maintain(&server, &["scrub"]).code, Some(1));
+    let server = restart(server);
+    assert_eq!(finished(&server).value(KNOWN), 1.0);
+    // Part of a scrub does not know.
+    maintain(&server, &["scrub", "--after", "1000"]).succeeded();
+    let server = restart(server);
+    assert_eq!(finished(&server).value(KNOWN), 1.0);
+    flip(&server, &id);
+    maintain(&server, &["scrub"]).succeeded();
+    let server = restart(server);
+    assert_eq!(finished(&server).value(KNOWN), 0.0);
 }
 
 #[test]
@@ -505,4 +549,83 @@ fn other_machines_need_a_token() {
     assert_eq!(answer.status, 200);
     assert!(!String::from_utf8(answer.body).unwrap().contains(TOKEN));
     assert!(!server.stderr().contains(TOKEN));
+}
+
+#[test]
+fn sighup_reloads_the_token_of_the_metrics_and_keeps_it_if_the_file_is_invalid() {
+    const TOKENS: [&str; 2] = ["canary-4c7d659f86d08188", "canary-27b6e4805f3a9c1d"];
+    let folder = tempdir().unwrap();
+    let write =
+        |server: &Server, text: &str| write_secret(server.folder.path(), "metrics-token", text);
+    write_secret(folder.path(), "metrics-token", TOKENS[0]);
+    let arguments = [
+        "--metrics-listen",
+        OTHER_ADDRESS,
+        "--metrics-token-file",
+        "metrics-token",
+    ];
+    let server = Server::start_in(folder, &arguments);
+    let statuses = || {
+        TOKENS.map(|token| {
+            let credential = format!("Authorization: Bearer {token}\r\n");
+            ask(&server, &get("/metrics", &credential)).status
+        })
+    };
+    assert_eq!(statuses(), [200, 401]);
+    write(&server, TOKENS[1]);
+    reload(&server, "reloaded the token of the metrics");
+    assert_eq!(statuses(), [401, 200]);
+
+    let failed = "cannot reload the token of the metrics; the former value stays in use";
+    let least = "; use at least 16 random characters";
+    for (text, reason) in [("", least), ("canary", least), ("changeme", least)] {
+        write(&server, text);
+        reload(&server, failed);
+        assert_eq!(statuses(), [401, 200], "{text}");
+        let log = server.stderr();
+        let line = log.lines().rfind(|line| line.contains(failed)).unwrap();
+        assert!(line.contains(reason), "{line}");
+    }
+    write(&server, TOKENS[0]);
+    let everyone = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(server.path("metrics-token"), everyone).unwrap();
+    reload(&server, failed);
+    assert_eq!(statuses(), [401, 200]);
+    rustix::fs::unlink(server.path("metrics-token")).unwrap();
+    reload(&server, failed);
+    assert_eq!(statuses(), [401, 200]);
+    let advice = "there is no file metrics-token; put a token of at least 16 characters into it";
+    assert!(server.stderr().contains(advice), "{}", server.stderr());
+    write(&server, TOKENS[0]);
+    reload(&server, "reloaded the token of the metrics");
+    assert_eq!(statuses(), [200, 401]);
+    assert!(!server.stderr().contains("canary"), "{}", server.stderr());
+}
+
+#[test]
+fn metrics_without_a_token_stay_without_one_until_a_restart() {
+    let folder = tempdir().unwrap();
+    write_secret(
+        folder.path(),
+        "settings.toml",
+        "metrics_listen = '127.0.0.1:0'\n",
+    );
+    write_secret(folder.path(), "metrics-token", "canary-4c7d659f86d08188");
+    let server = Server::start_in(folder, &["--config", "settings.toml"]);
+    reload(&server, "reloaded the log filter");
+    scrape(&server);
+    assert!(
+        !server.stderr().contains("the token of the metrics"),
+        "{}",
+        server.stderr()
+    );
+    let with = "metrics_listen = '127.0.0.1:0'\nmetrics_token_file = 'metrics-token'\n";
+    server.write("settings.toml", with.as_bytes());
+    reload(&server, "cannot reload the token of the metrics");
+    let log = server.stderr();
+    assert!(
+        log.contains("takes effect when the server restarts"),
+        "{log}"
+    );
+    scrape(&server);
 }

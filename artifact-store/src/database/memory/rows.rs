@@ -44,6 +44,8 @@ pub(super) struct Rows {
     keys: HashMap<KeyScope, (ArtifactId, SystemTime)>,
     /// The newest scrub, and when it began.
     scrub: Option<(ScrubRecord, SystemTime)>,
+    /// What [`ScrubRecord::known_damaged`] says.
+    known_damaged: u64,
     pub(super) staged: Staged,
     pub(super) shares: Shares,
     pub(super) collections: Collections,
@@ -360,18 +362,27 @@ impl Rows {
     pub(super) fn last_scrub(&self, now: SystemTime) -> Option<ScrubRecord> {
         let (record, began) = self.scrub?;
         let age = now.duration_since(began).unwrap_or_default();
-        Some(ScrubRecord { age, ..record })
+        let known_damaged = self.known_damaged;
+        Some(ScrubRecord {
+            age,
+            known_damaged,
+            ..record
+        })
     }
 
     pub(super) fn record_scrub(&mut self, record: &ScrubRecord, now: SystemTime) {
         match &mut self.scrub {
-            Some((last, _)) if last.number > record.number => {}
+            Some((last, _)) if last.number > record.number => return,
             Some((last, _)) if last.number == record.number => {
-                if !last.is_finished {
-                    *last = *record;
+                if last.is_finished {
+                    return;
                 }
+                *last = *record;
             }
             scrub => *scrub = Some((*record, now)),
         }
+        let is_complete = record.is_finished && record.unchecked == 0;
+        let before = if is_complete { 0 } else { self.known_damaged };
+        self.known_damaged = before.max(record.damaged());
     }
 }

@@ -10,9 +10,13 @@ use crate::catalog::ScrubRecord;
 macro_rules! select_last_scrub {
     ($now:expr) => {
         concat!(
+            // The last column is read from a few rows: those from the last complete scrub on.
             "SELECT number, finished_at IS NOT NULL, ",
             $now,
-            " - started_at, reached, artifacts, bytes, corrupt, missing, orphaned, unreadable_rows, unchecked \
+            " - started_at, reached, artifacts, bytes, corrupt, missing, orphaned, unreadable_rows, unchecked, \
+             (SELECT MAX(corrupt + missing) FROM scrubs WHERE number >= COALESCE(( \
+                 SELECT number FROM scrubs WHERE finished_at IS NOT NULL AND unchecked = 0 \
+                 ORDER BY number DESC LIMIT 1), 0)) \
              FROM scrubs ORDER BY number DESC LIMIT 1"
         )
     };
@@ -57,6 +61,7 @@ impl Record for ScrubRecord {
             orphaned: number(8)?,
             unreadable_rows: number(9)?,
             unchecked: number(10)?,
+            known_damaged: number(11)?,
         })
     }
 }

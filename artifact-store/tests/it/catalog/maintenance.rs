@@ -112,6 +112,7 @@ cases! {
         extreme_times_do_not_overflow;
     scrubs:
         the_newest_scrub_is_found_as_it_was_recorded,
+        damage_is_known_until_a_scrub_has_checked_everything,
         the_record_of_a_finished_scrub_stays,
         the_age_of_a_scrub_counts_from_its_first_record;
 }

@@ -29,14 +29,47 @@ pub(super) async fn the_newest_scrub_is_found_as_it_was_recorded(rows: Arc<dyn C
     first.unreadable_rows = 6;
     first.unchecked = 7;
     rows.record_scrub(&first).await.unwrap();
+    first.known_damaged = 3 + 4;
     assert_eq!(last(&*rows).await, Some(first));
     first.is_finished = true;
     rows.record_scrub(&first).await.unwrap();
-    let second = ScrubRecord::new(2);
+    let mut second = ScrubRecord::new(2);
     rows.record_scrub(&second).await.unwrap();
+    second.known_damaged = 3 + 4;
     assert_eq!(last(&*rows).await, Some(second));
     rows.record_scrub(&first).await.unwrap();
     assert_eq!(last(&*rows).await, Some(second));
+}
+
+pub(super) async fn damage_is_known_until_a_scrub_has_checked_everything(
+    rows: Arc<dyn CatalogInventory>,
+) {
+    // The number, the findings, what was not checked, whether the scrub is finished, and what is known then.
+    for (number, corrupt, missing, unchecked, is_finished, known) in [
+        (1, 0, 0, 0, false, 0),
+        (1, 2, 1, 0, false, 3),
+        (1, 2, 1, 0, true, 3),
+        // The next one has not found it again yet.
+        (2, 0, 0, 0, false, 3),
+        (2, 1, 0, 0, false, 3),
+        (2, 4, 0, 0, false, 4),
+        // It could not read all.
+        (2, 4, 0, 1, true, 4),
+        (3, 0, 0, 1, true, 4),
+        (4, 0, 0, 0, false, 4),
+        (4, 0, 1, 0, true, 1),
+        (5, 0, 0, 0, false, 1),
+        (5, 0, 0, 0, true, 0),
+    ] {
+        let mut record = ScrubRecord::new(number);
+        record.corrupt = corrupt;
+        record.missing = missing;
+        record.unchecked = unchecked;
+        record.is_finished = is_finished;
+        rows.record_scrub(&record).await.unwrap();
+        record.known_damaged = known;
+        assert_eq!(last(&*rows).await, Some(record));
+    }
 }
 
 pub(super) async fn the_record_of_a_finished_scrub_stays(rows: Arc<dyn CatalogInventory>) {
