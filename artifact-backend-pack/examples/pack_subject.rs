@@ -24,7 +24,7 @@ mod linux {
 
     use artifact_backend::{
         ArtifactBackend, ArtifactId, ArtifactInventory, Error, ErrorKind, NoteEvent, NoteLog,
-        NotedBackend, Operation, Result, Sha256Digest,
+        NotedBackend, Operation, Result, Sha256Digest, StoreId,
     };
     use artifact_backend_pack::{PackBackend, PackConfig};
     use bytes::Bytes;
@@ -227,6 +227,8 @@ mod linux {
             _ => {}
         }
         store(&backend, OLD, &body(30, 2)).await?;
+        // The committer writes the mark behind a frame after its answer, and takes this request after that.
+        backend.create_store_id(StoreId::mint()).await?;
         print_line("BEGIN");
         // Tells the tracer, which ignores what was before.
         let _ = kill_process(getpid(), Signal::URG);

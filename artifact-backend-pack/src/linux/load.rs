@@ -16,7 +16,7 @@ use crate::linux::segment::{self, NotCached, Wait};
 use crate::linux::shared::{Shared, time};
 
 /// The size up to which the checksum of a file is computed on the caller's thread, as those of packed blobs are.
-const VERIFIED_INLINE: usize = 256 << 10;
+const VERIFIED_INLINE: usize = 2 << 20;
 
 /// Loads a whole blob. A cached one of a segment is read on the caller's thread.
 pub(crate) async fn load(shared: &Arc<Shared>, id: ArtifactId) -> Result<Bytes> {
