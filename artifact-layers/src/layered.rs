@@ -211,6 +211,26 @@ impl<I, U: ?Sized> LayeredUpload<I, U> {
         }
     }
 
+    /// Ends the upload by a call of the inner one. What the upload holds is dropped after that.
+    async fn end<F>(
+        self: Box<Self>,
+        operation: Operation,
+        end: impl FnOnce(Box<U>) -> F + Send,
+    ) -> Result<()>
+    where
+        I: Intercept,
+        F: Future<Output = Result<()>> + Send,
+    {
+        let call = Call::of_blob(operation, self.id);
+        let Self {
+            intercept,
+            inner,
+            held: _held,
+            ..
+        } = *self;
+        intercept.call(call, end(inner)).await
+    }
+
     fn check_whole(&self, operation: Operation) -> Result<()> {
         if self.broken {
             return Err(broken_upload(operation, self.id));
@@ -242,25 +262,11 @@ impl<I: Intercept, U: Upload + ?Sized> Upload for LayeredUpload<I, U> {
 
     async fn commit(self: Box<Self>) -> Result<()> {
         self.check_whole(Operation::Commit)?;
-        let call = Call::of_blob(Operation::Commit, self.id);
-        let Self {
-            intercept,
-            inner,
-            held: _held,
-            ..
-        } = *self;
-        intercept.call(call, inner.commit()).await
+        self.end(Operation::Commit, U::commit).await
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
-        let call = Call::of_blob(Operation::Abort, self.id);
-        let Self {
-            intercept,
-            inner,
-            held: _held,
-            ..
-        } = *self;
-        intercept.call(call, inner.abort()).await
+        self.end(Operation::Abort, U::abort).await
     }
 }
 
@@ -268,14 +274,8 @@ impl<I: Intercept, U: Upload + ?Sized> Upload for LayeredUpload<I, U> {
 impl<I: Intercept, U: NotedUpload + ?Sized> NotedUpload for LayeredUpload<I, U> {
     async fn commit_noted(self: Box<Self>, note: Bytes) -> Result<()> {
         self.check_whole(Operation::Commit)?;
-        let call = Call::of_blob(Operation::Commit, self.id);
-        let Self {
-            intercept,
-            inner,
-            held: _held,
-            ..
-        } = *self;
-        intercept.call(call, inner.commit_noted(note)).await
+        let commit = |inner: Box<U>| inner.commit_noted(note);
+        self.end(Operation::Commit, commit).await
     }
 }
 

@@ -138,7 +138,7 @@ impl Scrubber {
         if report.unfinished.is_some() {
             self.catalog.record_scrub(&copy(&checkpoint)).await?;
         } else {
-            self.record_end(&report, start.number).await?;
+            self.record_end(&report, Some(start.number)).await?;
         }
         Ok(ScrubTurn::Scrubbed(report))
     }
@@ -152,18 +152,18 @@ impl Scrubber {
     /// If the catalog cannot be read or written.
     pub async fn record(&self, report: &ScrubReport) -> Result<bool> {
         if report.is_complete() {
-            self.record_end(report, 0).await?;
+            self.record_end(report, None).await?;
         }
         Ok(report.is_complete())
     }
 
-    /// Records a scrub that has looked at everything as the newest one, under its number unless a newer one began meanwhile.
-    async fn record_end(&self, report: &ScrubReport, number: u64) -> Result<()> {
+    /// Records a scrub that has looked at everything as the newest one: under the number with which its beginning was recorded, or
+    /// under a new one if it has none or a newer scrub began meanwhile.
+    async fn record_end(&self, report: &ScrubReport, begun: Option<u64>) -> Result<()> {
         let last = self.catalog.last_scrub().await?;
-        let number = match last.map_or(0, |last| last.number) {
-            newest if newest > number || number == 0 => newest.saturating_add(1),
-            _ => number,
-        };
+        let newest = last.map_or(0, |last| last.number);
+        let begun = begun.filter(|number| *number >= newest);
+        let number = begun.unwrap_or_else(|| newest.saturating_add(1));
         let ended = ScrubRecord {
             is_finished: true,
             ..report.record(number)
