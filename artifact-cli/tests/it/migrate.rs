@@ -285,13 +285,14 @@ fn a_migration_that_is_killed_after_any_number_of_blobs_is_resumed() {
 fn a_migration_that_is_killed_as_it_enters_a_state_is_resumed() {
     let server = Server::start(QUIET);
     let mut ids = deposit_many(&server, 20);
-    for state in [
-        "servers store in the new backend now",
-        "all blobs are copied",
+    for (state, rate) in [
+        // So slow that nothing else happens before the kill.
+        ("servers store in the new backend now", "1KiB"),
+        ("all blobs are copied", "1GiB"),
     ] {
         let mut command = artifact(server.folder.path());
         let mut migrate = command
-            .args(MIGRATE)
+            .args(with(&["--rate", rate]))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

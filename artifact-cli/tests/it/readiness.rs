@@ -63,10 +63,12 @@ fn a_lost_database_and_a_failed_sync_are_not_ready() {
     let expected = json!({ "part": "backend", "reason": "refuses writes" });
     assert_eq!(reason(&server), expected);
     // Operators find the error in the log, and monitors leave no lines there.
+    for line in ["not ready", "/healthz"] {
+        server.wait_until(line, || server.stderr().contains(line));
+    }
     let log = server.stderr();
     assert_eq!(log.matches("not ready").count(), 1, "{log}");
     assert!(!log.contains("/readyz"), "{log}");
-    assert!(log.contains("/healthz"), "{log}");
 }
 
 #[test]
@@ -236,6 +238,7 @@ fn below_the_minimum(mounted: &Mounted, scheme: &str) {
         assert!(detail.contains("minimum of free space"), "{detail}");
     }
     // Not one for each refusal.
+    server.wait_until("the alarm", || server.stderr().contains("ERROR"));
     let log = server.stderr();
     let errors: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
     assert_eq!(errors.len(), 1, "{log}");
