@@ -61,10 +61,13 @@ def main():
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--keep-free-memory", action="store_true",
+                        help="begin with the memory as it is, instead of filling the page cache first")
     options = parser.parse_args()
 
     print(rig.machine(options.dir))
     print(f"{options.rounds} rounds of {options.seconds} s by turns, median\n")
+    cached = None if options.keep_free_memory else rig.fill_page_cache(options.dir)
     work = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=options.dir))
     servers, readers = {}, []
     try:
@@ -95,6 +98,8 @@ def main():
         for server in servers.values():
             server.__exit__()
         shutil.rmtree(work)
+        if cached:
+            cached.close()
 
 
 def measure(label, connections, of, servers, options):

@@ -8,6 +8,7 @@ import platform
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 
@@ -17,6 +18,18 @@ def machine(folder):
     found = subprocess.run(["stat", "-f", "-c", "%T", folder], check=True, capture_output=True, text=True)
     return (f"{os.cpu_count()} cores of {model}; Linux {platform.release()}; {found.stdout.strip()}; "
             f"load {os.getloadavg()[0]:.1f}; client and server on the same cores")
+
+
+def fill_page_cache(folder):
+    """Fills the page cache with a file of zeros that takes no room on the disk. Returns the file, which keeps the cache while it is open.
+
+    In a virtual machine the host may take memory back that is free, and then the first write to each page of it costs microseconds.
+    """
+    cached = tempfile.TemporaryFile(dir=folder, buffering=0)
+    cached.truncate(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    while cached.read(1 << 20):
+        pass
+    return cached
 
 
 def cpu_seconds(pid):

@@ -1,6 +1,7 @@
 //! The machine: its description, CPU time, caches, and a folder to work in.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -82,6 +83,32 @@ impl Scratch {
             .join(self.1.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&path)?;
         Ok(path)
+    }
+
+    /// Fills the page cache with a file of zeros that takes no room on the disk, as large as the memory. Returns the file, which
+    /// keeps the cache as long as it exists.
+    ///
+    /// In a virtual machine the host may take memory back that is free (free page reporting). The first write to each page of it then
+    /// costs microseconds. Where the cache is full, as on a server that has run for a day, new pages come from those of old files.
+    pub fn fill_page_cache(&self) -> Result<File> {
+        let memory = fs::read_to_string("/proc/meminfo")?;
+        let total = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"));
+        let kib: u64 = total
+            .and_then(|total| total.trim().trim_end_matches(" kB").parse().ok())
+            .context("/proc/meminfo has no MemTotal")?;
+        let path = self.0.join("cached");
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        fs::remove_file(&path)?;
+        file.set_len(kib << 10)?;
+        let mut buffer = vec![0; 1 << 20];
+        while file.read(&mut buffer)? > 0 {}
+        Ok(file)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The group committer: one thread that writes the records of all waiting callers as one frame, syncs once, and answers all.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -9,6 +10,7 @@ use crate::format::frame::Record;
 use crate::linux::claims::Claim;
 use crate::linux::index::Open;
 use crate::linux::open_segment::{OpenSegment, is_full};
+use crate::linux::patience::Patience;
 use crate::linux::request::{Answer, CommitError, Request};
 use crate::linux::root::Root;
 use crate::linux::seal::seal;
@@ -32,7 +34,9 @@ impl Committer {
     /// Commits groups until the queue is closed.
     pub(crate) fn run(mut self) {
         let _end = End(Arc::clone(&self.shared));
-        while let Some(requests) = self.shared.queue.take() {
+        let mut patience = Patience::new();
+        while let Some(requests) = self.shared.queue.take(&mut patience) {
+            let began = now();
             let mut records = Vec::with_capacity(requests.len());
             let mut callers = Vec::with_capacity(requests.len());
             for request in requests {
@@ -42,6 +46,8 @@ impl Committer {
                 callers.push((claim, answer));
             }
             let result = self.commit(&records);
+            let waiting = self.shared.queue.len();
+            patience.committed(callers.len(), waiting, began.elapsed());
             answer(callers, result);
             // Behind the answers, because no caller needs it.
             self.write_mark();
@@ -171,6 +177,14 @@ impl Committer {
         }
         Ok(open)
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread is outside of the runtime"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Stops all acknowledgements, because the end of the open segment may not be on the disk.

@@ -14,8 +14,11 @@ mod load;
 mod noted;
 mod open_segment;
 mod opening;
+mod patience;
 mod pool;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod replay;
 mod request;
 mod root;

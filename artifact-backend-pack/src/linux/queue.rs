@@ -4,7 +4,8 @@
 
 use std::collections::VecDeque;
 
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::linux::patience::Patience;
+use crate::sync::{self, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A request that waits in the queue.
 pub(crate) trait Queued {
@@ -18,6 +19,10 @@ pub(crate) trait Queued {
 #[derive(Debug)]
 struct Waiting<R> {
     requests: VecDeque<R>,
+    /// The bytes of all of them.
+    bytes: usize,
+    /// How many requests wake the committer.
+    wakes_at: usize,
     closed: bool,
 }
 
@@ -35,6 +40,8 @@ impl<R: Queued> Queue<R> {
         Self {
             waiting: Mutex::new(Waiting {
                 requests: VecDeque::new(),
+                bytes: 0,
+                wakes_at: 1,
                 closed: false,
             }),
             arrived: Condvar::new(),
@@ -54,17 +61,25 @@ impl<R: Queued> Queue<R> {
             request.refuse();
             return;
         }
+        waiting.bytes += request.length();
         waiting.requests.push_back(request);
-        let is_first = waiting.requests.len() == 1;
+        // A committer that waits for more requests than one does not wait for those of the next group.
+        let ends_wait = waiting.wakes_at > 1 && waiting.bytes > self.group_bytes;
+        let wakes = waiting.requests.len() == waiting.wakes_at || ends_wait;
         drop(waiting);
-        // The committer waits only while the queue is empty.
-        if is_first {
+        if wakes {
             self.arrived.notify_one();
         }
     }
 
+    /// Returns how many requests wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().requests.len()
+    }
+
     /// Waits for requests and takes a group. Returns `None` when the queue is closed and empty. Only one thread calls this.
-    pub(crate) fn take(&self) -> Option<Vec<R>> {
+    pub(crate) fn take(&self, patience: &mut Patience) -> Option<Vec<R>> {
+        let wanted = patience.wanted();
         let mut waiting = self.lock();
         while waiting.requests.is_empty() {
             if waiting.closed {
@@ -73,13 +88,22 @@ impl<R: Queued> Queue<R> {
             let woken = self.arrived.wait(waiting);
             waiting = woken.unwrap_or_else(PoisonError::into_inner);
         }
+        if waiting.requests.len() < wanted && waiting.bytes <= self.group_bytes && !waiting.closed {
+            waiting.wakes_at = wanted;
+            let timeout = patience.timeout();
+            waiting = sync::wait_timeout(&self.arrived, &self.waiting, waiting, timeout);
+            waiting.wakes_at = 1;
+            patience.waited(wanted, waiting.requests.len());
+        }
         let mut bytes = 0;
         let fits = waiting.requests.iter().take_while(|request| {
             bytes += request.length();
             bytes <= self.group_bytes
         });
         let count = fits.count().max(1);
-        Some(waiting.requests.drain(..count).collect())
+        let group: Vec<_> = waiting.requests.drain(..count).collect();
+        waiting.bytes -= group.iter().map(Queued::length).sum::<usize>();
+        Some(group)
     }
 
     /// Takes no more requests. [`take`](Self::take) still returns those that wait.

@@ -49,6 +49,9 @@ struct Options {
     /// Numbers of blobs in the roots that are opened.
     #[arg(long, value_delimiter = ',', default_value = "100000,1000000,8000000")]
     opened: Vec<usize>,
+    /// Begin with the memory as it is, instead of filling the page cache first.
+    #[arg(long)]
+    keep_free_memory: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -287,6 +290,10 @@ async fn main() -> Result<()> {
         options.rounds, options.seconds
     );
     let scratch = host::Scratch::new(&options.folder)?;
+    let _cached = match options.keep_free_memory {
+        false => Some(scratch.fill_page_cache()?),
+        true => None,
+    };
     let mut goals = Goals::default();
     if wants(Part::Stores) {
         stores(&options, &scratch, &mut goals).await?;
