@@ -61,6 +61,7 @@ def main():
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the configurations, by the names in the table; the first is always there")
     parser.add_argument("--keep-free-memory", action="store_true",
                         help="begin with the memory as it is, instead of filling the page cache first")
     options = parser.parse_args()
@@ -72,6 +73,8 @@ def main():
     servers, readers = {}, []
     try:
         for number, (name, extra) in enumerate(configurations(options, work)):
+            if options.only and number > 0 and name not in options.only:
+                continue
             server = rig.Server(options.binary, work / f"server-{number}", extra)
             servers[name] = server.__enter__()
             if "--metrics-listen" in extra:
